@@ -1,0 +1,1 @@
+"""Stemma: versions, lineage and governed releases of machine-learning models."""

@@ -1,0 +1,203 @@
+"""Semantic numbers and ranges, by Semantic Versioning 2.0.0.
+
+`SemanticVersion` orders by precedence (section 11; build metadata counts for nothing). `Range` is what a
+consumer depends on: `^1.2`, `~1.2.3`, `>=1.2,<2`, `1.2.x`, `*`. As in npm and Cargo, a range admits a
+pre-release only if it names a pre-release of the same major.minor.patch.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import total_ordering
+from typing import Self
+
+from stemma.errors import InvalidError
+
+MAX_LENGTH = 128
+_NUMBER = re.compile(
+    r"(?P<major>0|[1-9]\d{0,14})\.(?P<minor>0|[1-9]\d{0,14})\.(?P<patch>0|[1-9]\d{0,14})"
+    r"(?:-(?P<prerelease>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?"
+    r"(?:\+(?P<build>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?",
+    re.ASCII,
+)
+_PARTIAL = re.compile(
+    r"(?P<operator>\^|~|>=|<=|>|<|=)?\s*"
+    r"(?P<major>0|[1-9]\d{0,14}|[xX*])"
+    r"(?:\.(?P<minor>0|[1-9]\d{0,14}|[xX*]))?"
+    r"(?:\.(?P<patch>0|[1-9]\d{0,14}|[xX*]))?"
+    r"(?:-(?P<prerelease>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?",
+    re.ASCII,
+)
+_HINT = "Write major.minor.patch, for example 1.4.0 or 2.0.0-rc.1."
+
+
+@total_ordering
+@dataclass(frozen=True, slots=True)
+class SemanticVersion:
+    """`major.minor.patch[-prerelease][+build]`; equality is of the text, ordering is by precedence, then build."""
+
+    major: int
+    minor: int
+    patch: int
+    prerelease: tuple[str, ...] = ()
+    build: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a printed number; anything that SemVer 2.0.0 does not allow is an InvalidError."""
+        match = _NUMBER.fullmatch(text) if len(text) <= MAX_LENGTH else None
+        if not match:
+            msg = f"{text[:80]!r} is not a semantic version"
+            raise InvalidError(msg, hint=_HINT)
+        prerelease = tuple(match["prerelease"].split(".")) if match["prerelease"] else ()
+        if any(part.isdigit() and len(part) > 1 and part[0] == "0" for part in prerelease):
+            msg = f"{text!r} has a pre-release number with a leading zero"
+            raise InvalidError(msg, hint=_HINT)
+        build = tuple(match["build"].split(".")) if match["build"] else ()
+        return cls(int(match["major"]), int(match["minor"]), int(match["patch"]), prerelease, build)
+
+    def __str__(self) -> str:
+        text = f"{self.major}.{self.minor}.{self.patch}"
+        if self.prerelease:
+            text += "-" + ".".join(self.prerelease)
+        return text + ("+" + ".".join(self.build) if self.build else "")
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, SemanticVersion):
+            return NotImplemented
+        return (self.precedence, self.build) < (other.precedence, other.build)
+
+    @property
+    def release(self) -> "SemanticVersion":
+        """The same number without pre-release and build."""
+        return SemanticVersion(self.major, self.minor, self.patch)
+
+    @property
+    def precedence(self) -> tuple[int, int, int, tuple[tuple[int, int, str], ...]]:
+        """A key that orders by SemVer section 11: a release after its pre-releases, digits before letters."""
+        parts = tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in self.prerelease)
+        return (self.major, self.minor, self.patch, parts or ((2, 0, ""),))
+
+    def next_major(self) -> "SemanticVersion":
+        """Return the next number that may break consumers."""
+        return SemanticVersion(self.major + 1, 0, 0)
+
+    def next_minor(self) -> "SemanticVersion":
+        """Return the next compatible number."""
+        return SemanticVersion(self.major, self.minor + 1, 0)
+
+    def next_patch(self) -> "SemanticVersion":
+        """Return the next number that consumers cannot tell apart from this one."""
+        return SemanticVersion(self.major, self.minor, self.patch + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One comparison of a range: operator `>=`, `>`, `<`, `<=` or `=`, and a number."""
+
+    operator: str
+    number: SemanticVersion
+
+    def admits(self, number: SemanticVersion) -> bool:
+        """Return whether `number` satisfies this comparison by precedence."""
+        left, right = number.precedence, self.number.precedence
+        match self.operator:
+            case ">=":
+                return left >= right
+            case ">":
+                return left > right
+            case "<":
+                return left < right
+            case "<=":
+                return left <= right
+            case _:
+                return left == right
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A set of semantic numbers, kept as it was written."""
+
+    text: str
+    bounds: tuple[Bound, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read comma-separated comparisons, all of which must hold; an unreadable one is an InvalidError."""
+        parts = [part.strip() for part in text.split(",")]
+        if len(text) > MAX_LENGTH or not all(parts):
+            msg = f"{text[:80]!r} is not a range of versions"
+            raise InvalidError(msg, hint="Write for example '^1.2', '~1.2.3' or '>=1.2,<2'.")
+        return cls(text, tuple(bound for part in parts for bound in _bounds(part)))
+
+    def __str__(self) -> str:
+        return self.text
+
+    def admits(self, number: SemanticVersion) -> bool:
+        """Return whether `number` lies in the range; see the module for pre-releases."""
+        if not all(bound.admits(number) for bound in self.bounds):
+            return False
+        return not number.prerelease or any(
+            bound.number.prerelease and bound.number.release == number.release for bound in self.bounds
+        )
+
+
+def _bounds(part: str) -> list[Bound]:
+    match = _PARTIAL.fullmatch(part)
+    if not match:
+        msg = f"{part[:80]!r} is not a range of versions"
+        raise InvalidError(msg, hint="Write for example '^1.2', '~1.2.3' or '>=1.2,<2'.")
+    given: list[int] = []
+    for name in ("major", "minor", "patch"):
+        if match[name] is None or match[name] in "xX*":
+            break
+        given.append(int(match[name]))
+    if any(match[name] not in (None, "x", "X", "*") for name in ("major", "minor", "patch")[len(given) :]):
+        msg = f"{part!r} has a number after a wildcard"
+        raise InvalidError(msg, hint="Write for example '1.x' or '1.2.x'.")
+    prerelease = match["prerelease"]
+    if prerelease and len(given) < 3:  # noqa: PLR2004  # major, minor and patch
+        msg = f"{part!r} has a pre-release without a whole number before it"
+        raise InvalidError(msg, hint=_HINT)
+    major, minor, patch = (*given, 0, 0, 0)[:3]
+    low = SemanticVersion(major, minor, patch)
+    if prerelease:
+        low = SemanticVersion.parse(f"{low}-{prerelease}")
+    return _expand(match["operator"] or "", low, len(given))
+
+
+def _expand(operator: str, low: SemanticVersion, given: int) -> list[Bound]:
+    """Turn one comparison with `given` of three components into plain bounds."""
+    if given == 0:
+        return [Bound("<", SemanticVersion(0, 0, 0, ("0",)))] if operator in ("<", ">") else [Bound(">=", _ZERO)]
+    after = (low.next_major(), low.next_minor(), low.next_patch())[given - 1]
+    whole = given == 3  # noqa: PLR2004  # major, minor and patch
+    match operator:
+        case "^":
+            return [Bound(">=", low), Bound("<", _floor(_caret_end(low, given)))]
+        case "~":
+            return [Bound(">=", low), Bound("<", _floor(low.next_major() if given == 1 else low.next_minor()))]
+        case ">=" | "<":
+            return [Bound(operator, low if operator == ">=" or whole else _floor(low))]
+        case ">":
+            return [Bound(">", low)] if whole else [Bound(">=", after)]
+        case "<=":
+            return [Bound("<=", low)] if whole else [Bound("<", _floor(after))]
+        case _:
+            return [Bound("=", low)] if whole else [Bound(">=", low), Bound("<", _floor(after))]
+
+
+def _caret_end(low: SemanticVersion, given: int) -> SemanticVersion:
+    """`^` allows changes to the right of the leftmost non-zero component."""
+    if low.major or given == 1:
+        return low.next_major()
+    if low.minor or given == 2:  # noqa: PLR2004  # major and minor
+        return low.next_minor()
+    return low.next_patch()
+
+
+def _floor(number: SemanticVersion) -> SemanticVersion:
+    """Return the least pre-release of `number`, so that an upper bound excludes its pre-releases too."""
+    return SemanticVersion(number.major, number.minor, number.patch, ("0",)) if not number.prerelease else number
+
+
+_ZERO = SemanticVersion(0, 0, 0)

@@ -1,0 +1,1 @@
+"""Tests of Stemma, one folder for each subject."""
