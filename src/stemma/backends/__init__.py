@@ -1,0 +1,1 @@
+"""Implementations of the ports that subjects ask for; only `stemma.app` names one of them."""

@@ -1,0 +1,1 @@
+"""The database behind every subject: its tables, its transactions, its files on disk."""

@@ -1,0 +1,342 @@
+"""Statements and connections: every difference between SQLite and PostgreSQL that a store could meet.
+
+A statement is written in SQLAlchemy Core, compiled once per dialect, and run on the driver itself. Rows are plain
+tuples as the driver returns them. No exception of a driver leaves this file: each becomes one of Stemma's own,
+except those that only a mistake in this program can cause.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+from sqlalchemy import BindParameter, ColumnElement, Executable, Insert, LargeBinary, Table, bindparam, insert
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine.interfaces import Dialect as SqlDialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import ExecutableDDLElement
+from sqlalchemy.sql import ClauseElement, SyntaxExtension
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.operators import OperatorType
+from sqlalchemy.types import Boolean, UserDefinedType
+
+from stemma.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    CorruptError,
+    InvalidError,
+    StemmaError,
+    TooLargeError,
+    UnavailableError,
+)
+
+CHECK_HINT = "Run 'stemma db check' to see what is damaged; 'stemma db rebuild' makes tables again from entries."
+
+
+class Driver(Protocol):
+    """What a DB-API 2.0 connection does here: `sqlite3.Connection` and `psycopg.Connection` both do."""
+
+    def cursor(self) -> Any:  # noqa: ANN401 - the two drivers share no type of cursor
+        """Return a new cursor."""
+
+    def close(self) -> None:
+        """Give the connection back."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dialect:
+    """One kind of database: how statements are spelt, lists are passed and failures are told.
+
+    `translate` takes an exception of the driver and the place of the database, and returns the error to raise, or
+    None where only a mistake in this program explains it.
+    """
+
+    name: str
+    compiler: SqlDialect
+    pass_list: Callable[[Sequence[Any]], object]
+    translate: Callable[[Exception, str], StemmaError | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    sql: str
+    names: frozenset[str]
+    constants: Mapping[str, object]
+    lists: tuple[str, ...]
+
+
+class Statement:
+    """One SQL statement, compiled when it is first run against a dialect.
+
+    What it is run with must be exactly the parameters that it names; a parameter of `member_of` takes a sequence.
+    """
+
+    __slots__ = ("_compiled", "element")
+
+    def __init__(self, element: Executable) -> None:
+        self.element = element
+        self._compiled: dict[str, _Compiled] = {}
+
+    def compiled(self, dialect: Dialect) -> _Compiled:
+        """Return the SQL text for `dialect` and what it must be run with."""
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            found = self._compiled[dialect.name] = _compile(self.element, dialect)
+        return found
+
+
+def _compile(element: Executable, dialect: Dialect) -> _Compiled:
+    if not isinstance(element, ClauseElement):
+        raise TypeError(f"{element!r} is not a statement of SQLAlchemy Core")
+    compiled = element.compile(dialect=dialect.compiler)
+    if not isinstance(compiled, SQLCompiler):
+        raise TypeError(f"{element!r} is not a statement with parameters")
+    if "POSTCOMPILE" in compiled.string:
+        raise TypeError(f"use member_of instead of in_: {compiled.string}")
+    binds = compiled.binds
+    constants = {name: value for name, value in compiled.params.items() if not _is_open(binds.get(name))}
+    lists = tuple(name for name, bind in binds.items() if isinstance(bind.type, _List))
+    return _Compiled(compiled.string, frozenset(compiled.params) - constants.keys(), constants, lists)
+
+
+def _is_open(bind: BindParameter[Any] | None) -> bool:
+    return bind is not None and bind.required
+
+
+class Connection:
+    """A connection of the driver on which statements are run; used by one thread at a time.
+
+    Every method raises AlreadyExistsError and ConflictError where a constraint says no, UnavailableError
+    where the database cannot answer now, and CorruptError where the file is damaged.
+    """
+
+    __slots__ = ("dialect", "driver", "place")
+
+    def __init__(self, driver: Driver, dialect: Dialect, place: str) -> None:
+        self.driver = driver
+        self.dialect = dialect
+        self.place = place
+
+    def one(self, statement: Statement, /, **parameters: object) -> tuple[Any, ...] | None:
+        """Return the first row, or None."""
+        try:
+            row: tuple[Any, ...] | None = self._execute(statement, parameters).fetchone()
+        except Exception as error:
+            raise self._translated(error) from error
+        return row
+
+    def all(self, statement: Statement, /, **parameters: object) -> list[tuple[Any, ...]]:
+        """Return all rows."""
+        try:
+            rows: list[tuple[Any, ...]] = self._execute(statement, parameters).fetchall()
+        except Exception as error:
+            raise self._translated(error) from error
+        return rows
+
+    def stream(self, statement: Statement, /, **parameters: object) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows one by one; the tables it reads must not be written until it is exhausted."""
+        try:
+            yield from self._execute(statement, parameters)
+        except Exception as error:
+            raise self._translated(error) from error
+
+    def run(self, statement: Statement, /, **parameters: object) -> int:
+        """Change rows; return how many."""
+        try:
+            return int(self._execute(statement, parameters).rowcount)
+        except Exception as error:
+            raise self._translated(error) from error
+
+    def run_many(self, statement: Statement, rows: Sequence[Mapping[str, object]]) -> None:
+        """Run `statement` once for each set of parameters."""
+        if not rows:
+            return
+        compiled = statement.compiled(self.dialect)
+        for row in rows:
+            if row.keys() != compiled.names:
+                raise TypeError(_mismatch(compiled, row))
+        try:
+            filled: Sequence[Mapping[str, object]] = rows
+            if compiled.constants or compiled.lists:
+                filled = [self._fill(compiled, row) for row in rows]
+            self.driver.cursor().executemany(compiled.sql, filled)
+        except Exception as error:
+            raise self._translated(error) from error
+
+    def define(self, element: ExecutableDDLElement) -> None:
+        """Create or drop what `element` says."""
+        self.script(str(element.compile(dialect=self.dialect.compiler)))
+
+    def script(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run one statement that needs no parameters, such as BEGIN or a PRAGMA, and return its rows."""
+        try:
+            cursor = self.driver.cursor()
+            cursor.execute(sql)
+            rows: list[tuple[Any, ...]] = [] if cursor.description is None else cursor.fetchall()
+        except Exception as error:
+            raise self._translated(error) from error
+        return rows
+
+    def close(self) -> None:
+        """Close the connection of the driver."""
+        self.driver.close()
+
+    def _execute(self, statement: Statement, parameters: Mapping[str, object]) -> Any:  # noqa: ANN401 - a driver's cursor
+        compiled = statement.compiled(self.dialect)
+        if parameters.keys() != compiled.names:
+            raise TypeError(_mismatch(compiled, parameters))
+        if compiled.constants or compiled.lists:
+            parameters = self._fill(compiled, parameters)
+        cursor = self.driver.cursor()
+        cursor.execute(compiled.sql, parameters)
+        return cursor
+
+    def _fill(self, compiled: _Compiled, parameters: Mapping[str, object]) -> Mapping[str, object]:
+        filled = {**compiled.constants, **parameters}
+        for name in compiled.lists:
+            values = filled[name]
+            if not isinstance(values, Sequence) or isinstance(values, str | bytes):
+                raise TypeError(f"parameter {name!r} is a list, not {type(values).__name__}")
+            filled[name] = self.dialect.pass_list(values)
+        return filled
+
+    def _translated(self, error: Exception) -> Exception:
+        return self.dialect.translate(error, self.place) or error
+
+
+def _mismatch(compiled: _Compiled, parameters: Mapping[str, object]) -> str:
+    return f"this statement takes {sorted(compiled.names)}, not {sorted(parameters)}: {compiled.sql}"
+
+
+class _List(UserDefinedType[Any]):
+    """The type of a parameter that is a list."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: object) -> str:
+        raise TypeError("a list is a parameter, never a column")
+
+
+class _MemberOf(ColumnElement[bool]):
+    inherit_cache = False
+    type = Boolean()
+
+    def __init__(self, column: ColumnElement[Any], name: str) -> None:
+        self.column = column
+        self.values: BindParameter[Any] = bindparam(name, type_=_List(), required=True)
+        self.binary = isinstance(column.type, LargeBinary)
+
+    def self_group(self, against: OperatorType | None = None) -> Self:  # noqa: ARG002 - SQLAlchemy passes it
+        """Return the condition as it is: in `... IN (...) = 1` no index would be used."""
+        return self
+
+
+def member_of(column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """Return the condition that `column` is one of the values in the list parameter `name`; any length, also none."""
+    return _MemberOf(column, name)
+
+
+@compiles(_MemberOf, "sqlite")
+def _member_in_json(element: _MemberOf, compiler: SQLCompiler, **options: object) -> str:
+    values = compiler.process(element.values, **options)
+    column = compiler.process(element.column, **options)
+    return f"{column} IN (SELECT {'blob_of(value)' if element.binary else 'value'} FROM json_each({values}))"  # noqa: S608 - parts that the compiler made
+
+
+@compiles(_MemberOf, "postgresql")
+def _member_of_array(element: _MemberOf, compiler: SQLCompiler, **options: object) -> str:
+    return f"{compiler.process(element.column, **options)} = ANY({compiler.process(element.values, **options)})"
+
+
+class _OnConflict(SyntaxExtension, ClauseElement):
+    inherit_cache = False
+    _traverse_internals = []  # noqa: RUF012 - SQLAlchemy reads a list here
+
+    def __init__(self, keys: Sequence[str] = (), update: Sequence[str] = ()) -> None:
+        self.keys = tuple(keys)
+        self.update = tuple(update)
+
+    def apply_to_insert(self, insert_stmt: Insert) -> None:
+        insert_stmt.apply_syntax_extension_point(lambda _: [self], "post_values")
+
+
+@compiles(_OnConflict)
+def _on_conflict(element: _OnConflict, compiler: SQLCompiler, **_options: object) -> str:
+    quote = compiler.preparer.quote
+    if not element.keys:
+        return "ON CONFLICT DO NOTHING"
+    changes = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in element.update)
+    return f"ON CONFLICT ({', '.join(map(quote, element.keys))}) DO UPDATE SET {changes}"
+
+
+def insert_or_ignore(table: Table) -> Insert:
+    """Return an INSERT that changes nothing where any unique key is taken (`run` answers 0 then)."""
+    return insert(table).ext(_OnConflict())
+
+
+def upsert(table: Table, keys: Sequence[str], update: Sequence[str] | None = None) -> Insert:
+    """Return an INSERT that, where `keys` are taken, overwrites the columns `update` (default: all others)."""
+    others = [column.name for column in table.columns if column.name not in keys]
+    return insert(table).ext(_OnConflict(keys, others if update is None else update))
+
+
+def _as_json(values: Sequence[Any]) -> str:
+    return json.dumps([value.hex() if isinstance(value, bytes) else value for value in values])
+
+
+_EXISTS = frozenset(
+    {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
+)
+_DAMAGED = (CorruptError, "the database is damaged", CHECK_HINT)
+_BUSY = (UnavailableError, "the database is busy", "Another process is writing; try again.")
+_FAILED = (UnavailableError, "the disk failed", "Check the disk and who may write there.")
+_MEANINGS: Mapping[int, tuple[type[StemmaError], str, str]] = {
+    sqlite3.SQLITE_CONSTRAINT: (ConflictError, "the database refuses it", "Read the present state, then try again."),
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_FORMAT: _DAMAGED,
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_PROTOCOL: _BUSY,
+    sqlite3.SQLITE_INTERRUPT: _BUSY,
+    sqlite3.SQLITE_FULL: (UnavailableError, "no room is left", "Free space on this disk, then try again."),
+    sqlite3.SQLITE_READONLY: (UnavailableError, "the database cannot be written", "Check who owns the file."),
+    sqlite3.SQLITE_IOERR: _FAILED,
+    sqlite3.SQLITE_CANTOPEN: _FAILED,
+    sqlite3.SQLITE_NOMEM: _FAILED,
+    sqlite3.SQLITE_PERM: _FAILED,
+    sqlite3.SQLITE_NOLFS: _FAILED,
+    sqlite3.SQLITE_AUTH: _FAILED,
+    sqlite3.SQLITE_TOOBIG: (TooLargeError, "over a limit of the database", "Store less at once."),
+}
+
+
+def _translate_sqlite(error: Exception, place: str) -> StemmaError | None:
+    match error:
+        case OverflowError() | UnicodeEncodeError():
+            return InvalidError(f"a value cannot be stored: {error}", hint="Numbers have 64 bits, text is Unicode.")
+        case sqlite3.Error():
+            code = getattr(error, "sqlite_errorcode", 0)
+            if code in _EXISTS:
+                return AlreadyExistsError(f"already taken: {error}", hint="Read what is there before writing again.")
+            return _by_primary_code(code & 0xFF, str(error), place)
+        case _:
+            return None
+
+
+def _by_primary_code(code: int, message: str, place: str) -> StemmaError | None:
+    if message.startswith("Could not decode to UTF-8") or (
+        code == sqlite3.SQLITE_ERROR and message.startswith(("no such table", "no such column"))
+    ):
+        code = sqlite3.SQLITE_CORRUPT
+    kind, what, hint = _MEANINGS.get(code, (None, "", ""))
+    return None if kind is None else kind(f"{what}: {message}", place=place, hint=hint)
+
+
+def prepare_sqlite(driver: sqlite3.Connection) -> None:
+    """Give a connection the one function that `member_of` calls on SQLite before its release 3.41."""
+    driver.create_function("blob_of", 1, bytes.fromhex, deterministic=True)
+
+
+SQLITE = Dialect("sqlite", sqlite.dialect(paramstyle="named"), _as_json, _translate_sqlite)
