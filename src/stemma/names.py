@@ -32,10 +32,12 @@ _ALIAS_HINT = (
 def check_name(text: str, what: str) -> str:
     """Return `text` if it is a name; else raise an InvalidError that says what a `what` may be called."""
     if not _NAME.fullmatch(text) or len(text) > MAX_NAME:
-        msg = f"{text[:80]!r} is not a name for a {what}"
         hint = f"Use lower-case letters and digits, joined by single '.', '_' or '-', at most {MAX_NAME} characters."
         suggestion = suggest_name(text)
-        raise InvalidError(msg, hint=f"{hint} For example: {suggestion}" if suggestion else hint)
+        raise InvalidError(
+            f"{text[:80]!r} is not a name for a {what}",
+            hint=f"{hint} For example: {suggestion}" if suggestion else hint,
+        )
     return text
 
 
@@ -48,8 +50,7 @@ def check_pointer(text: str, what: str = "alias") -> str:
     """Return `text` if it can name an alias or a branch: a name that no other selector could be."""
     check_name(text, what)
     if text in RESERVED or not text[0].isalpha() or _SEQUENCE.fullmatch(text) or set(text) <= set("xv.0123456789"):
-        msg = f"{text!r} cannot name a {what}"
-        raise InvalidError(msg, hint=_ALIAS_HINT)
+        raise InvalidError(f"{text!r} cannot name a {what}", hint=_ALIAS_HINT)
     return text
 
 
@@ -67,8 +68,9 @@ class ModelName:
         if slash and not namespace:
             check_name(namespace, "namespace")
         if "/" in namespace:
-            msg = f"{text[:80]!r} has more than one '/'"
-            raise InvalidError(msg, hint="A model is 'namespace/name', one level each.")
+            raise InvalidError(
+                f"{text[:80]!r} has more than one '/'", hint="A model is 'namespace/name', one level each."
+            )
         return cls(
             check_name(namespace, "namespace") if slash else DEFAULT_NAMESPACE,
             check_name(name, "model"),
@@ -122,8 +124,10 @@ Selector: TypeAlias = SemanticVersion | Range | Sequence | Pointer | Digest | Di
 def parse_selector(text: str) -> Selector:
     """Read what stands behind the `@`; ambiguous and empty selectors are an InvalidError with suggestions."""
     if not text:
-        msg = "the selector behind '@' is empty"
-        raise InvalidError(msg, hint="A shell takes '>' and '*' for itself: quote the reference, or use --range.")
+        raise InvalidError(
+            "the selector behind '@' is empty",
+            hint="A shell takes '>' and '*' for itself: quote the reference, or use --range.",
+        )
     if text == "latest":
         return Latest()
     if text.startswith("sha256:"):
@@ -141,8 +145,10 @@ def _parse_number(text: str) -> Selector:
     if re.fullmatch(r"\d+(?:\.\d+)?(?:\.[xX*])+", text, re.ASCII):
         return Range.parse(text)
     if re.fullmatch(r"\d+\.\d+", text, re.ASCII):
-        msg = f"'@{text}' could mean one number or a range"
-        raise InvalidError(msg, hint=f"Write '@{text}.0' for that version, '@~{text}' or '@^{text}' for a range.")
+        raise InvalidError(
+            f"'@{text}' could mean one number or a range",
+            hint=f"Write '@{text}.0' for that version, '@~{text}' or '@^{text}' for a range.",
+        )
     return SemanticVersion.parse(text)
 
 
@@ -158,15 +164,15 @@ class Reference:
     def parse(cls, text: str) -> Self:
         """Read `namespace/name[@SELECTOR][?target=TARGET]`; anything else is an InvalidError."""
         if len(text) > MAX_REFERENCE:
-            msg = f"a reference has at most {MAX_REFERENCE} characters, not {len(text)}"
-            raise InvalidError(msg)
+            raise InvalidError(f"a reference has at most {MAX_REFERENCE} characters, not {len(text)}")
         body, question, query = text.partition("?")
         model, at, selector = body.partition("@")
         target = None
         if question:
             if not query.startswith("target="):
-                msg = f"{query[:80]!r} is not understood behind '?'"
-                raise InvalidError(msg, hint="Only '?target=NAME' may follow.")
+                raise InvalidError(
+                    f"{query[:80]!r} is not understood behind '?'", hint="Only '?target=NAME' may follow."
+                )
             target = check_name(query.removeprefix("target="), "target")
         return cls(ModelName.parse(model), parse_selector(selector) if at else None, target)
 

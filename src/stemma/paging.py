@@ -41,8 +41,7 @@ def check_limit(limit: int | None) -> int:
     if limit is None:
         return DEFAULT_LIMIT
     if not 1 <= limit <= MAX_LIMIT:
-        msg = f"a page has 1 to {MAX_LIMIT} items, not {limit}"
-        raise InvalidError(msg, hint="Follow the page token for more.")
+        raise InvalidError(f"a page has 1 to {MAX_LIMIT} items, not {limit}", hint="Follow the page token for more.")
     return limit
 
 
@@ -61,17 +60,14 @@ class Pager:
         """Return the position in `token`; an InvalidError unless it was issued for this query and caller."""
         hint = "Pass the token of the last answer unchanged, with the same query."
         if len(token) > MAX_TOKEN:
-            msg = f"a page token has at most {MAX_TOKEN} characters, not {len(token)}"
-            raise InvalidError(msg, hint=hint)
+            raise InvalidError(f"a page token has at most {MAX_TOKEN} characters, not {len(token)}", hint=hint)
         try:
             data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (ValueError, binascii.Error) as error:
-            msg = f"{token[:40]!r} is not a page token"
-            raise InvalidError(msg, hint=hint) from error
+            raise InvalidError(f"{token[:40]!r} is not a page token", hint=hint) from error
         mac, body = data[:_MAC], data[_MAC:]
         if not hmac.compare_digest(mac, self._mac(body, query, caller)):
-            msg = "this page token belongs to another query or caller"
-            raise InvalidError(msg, hint=hint)
+            raise InvalidError("this page token belongs to another query or caller", hint=hint)
         return read_json(body, place="page token")
 
     def _mac(self, body: bytes, query: str, caller: str) -> bytes:

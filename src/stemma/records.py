@@ -1,7 +1,8 @@
 """Records: frozen values whose id is the SHA-256 of their canonical bytes.
 
 Canonical bytes are RFC 8785 (JSON Canonicalization Scheme). Reading is strict: bytes that are not the
-canonical form of what they say are refused, so that one value has exactly one id.
+canonical form of what they say are refused, so that one value has exactly one id. What can be written can be
+read: both sides hold to the same limits, whatever the interpreter's own are.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NoReturn, Self, TypeAlias
 
+import msgspec
 import rfc8785
 
 from stemma.errors import CorruptError, InvalidError
@@ -17,6 +19,8 @@ from stemma.errors import CorruptError, InvalidError
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
 MAX_SAFE_INTEGER = 2**53 - 1
+MAX_DEPTH = 100
+_HINT = "Write integers beyond 2^53, NaN and infinities as strings."
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
 
@@ -29,8 +33,9 @@ class Digest(str):
     def parse(cls, text: str) -> Self:
         """Read a printed digest; anything but the exact form is an InvalidError."""
         if not _DIGEST.fullmatch(text):
-            msg = f"{text[:80]!r} is not a digest"
-            raise InvalidError(msg, hint="A digest is 'sha256:' and 64 lower-case hexadecimal digits.")
+            raise InvalidError(
+                f"{text[:80]!r} is not a digest", hint="A digest is 'sha256:' and 64 lower-case hexadecimal digits."
+            )
         return cls(text)
 
     @classmethod
@@ -42,8 +47,7 @@ class Digest(str):
     def from_raw(cls, raw: bytes) -> Self:
         """Return the digest whose 32 bytes are `raw`."""
         if len(raw) != hashlib.sha256().digest_size:
-            msg = f"a SHA-256 has 32 bytes, not {len(raw)}"
-            raise InvalidError(msg)
+            raise InvalidError(f"a SHA-256 has 32 bytes, not {len(raw)}")
         return cls("sha256:" + raw.hex())
 
     @property
@@ -63,45 +67,101 @@ class Digest(str):
 
 
 def canonical(value: Json) -> bytes:
-    """Return the RFC 8785 bytes of `value`; NaN, infinities and integers beyond 2^53 are an InvalidError."""
+    """Return the RFC 8785 bytes of `value`, or an InvalidError if it has none.
+
+    It has none if it holds NaN, an infinity, an integer beyond 2^53, a lone surrogate, a key that is not text,
+    a type that JSON lacks, or more than `MAX_DEPTH` levels.
+    """
     try:
-        return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
-        msg = f"this value has no canonical form: {error}"
-        raise InvalidError(msg, hint="Write integers beyond 2^53, NaN and infinities as strings.") from error
+        if is_plain(value):
+            return canonical_plain(value)
+        return rfc8785.dumps(_built_in(value, MAX_DEPTH))
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise InvalidError(f"this value has no canonical form: {str(error)[:200]}", hint=_HINT) from error
+
+
+def is_plain(value: Json, depth: int = MAX_DEPTH) -> bool:
+    """Return whether `canonical_plain` may be used: no floats, ASCII keys, built-in types, at most `depth` levels.
+
+    Within ASCII, the order of code points is the order of UTF-16 units that RFC 8785 section 3.2.3 asks for.
+    """
+    if type(value) is dict and depth > 0:
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii():
+                return False
+            if type(item) not in _LEAVES and not is_plain(item, depth - 1):
+                return False
+        return True
+    if (type(value) is list or type(value) is tuple) and depth > 0:
+        return all(type(item) in _LEAVES or is_plain(item, depth - 1) for item in value)
+    if type(value) is int:
+        return -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER
+    return type(value) in _LEAVES
+
+
+def canonical_plain(value: Json) -> bytes:
+    """Return the RFC 8785 bytes of a value for which `is_plain` holds; fast, because it checks nothing."""
+    return _PLAIN.encode(value)
 
 
 def read_json(data: bytes, *, place: str) -> Json:
-    """Decode JSON from outside: UTF-8, no duplicate keys, no NaN, of bounded depth, else InvalidError."""
+    """Decode JSON from outside: UTF-8, no duplicate keys, and a value that `canonical` accepts, else InvalidError."""
     try:
         value: Json = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
         canonical(value)
     except (ValueError, RecursionError) as error:
-        msg = f"not valid JSON: {error}"
-        raise InvalidError(msg, place=place) from error
+        raise InvalidError(f"not valid JSON: {error}", place=place) from error
+    except InvalidError as error:
+        raise InvalidError(error.message, hint=error.hint, place=place) from error
     return value
 
 
 def read_record(data: bytes, *, place: str) -> Mapping[str, Json]:
     """Decode a record; anything but the canonical bytes of an object is a CorruptError."""
     try:
-        value = read_json(data, place=place)
-    except InvalidError as error:
-        raise CorruptError(error.message, place=place) from error
-    if not isinstance(value, dict) or canonical(value) != data:
-        msg = "not the canonical form of a JSON object"
-        raise CorruptError(msg, place=place)
+        value: Json = json.loads(data.decode("utf-8"), parse_int=_read_whole, parse_constant=_refuse_constant)
+        exact = canonical(value) == data
+    except (ValueError, RecursionError, InvalidError) as error:
+        raise CorruptError(f"not a record: {error}", place=place) from error
+    if not isinstance(value, dict) or not exact:
+        raise CorruptError("not the canonical form of a JSON object", place=place)
     return value
+
+
+def _built_in(value: Json, depth: int) -> Json:
+    """Return `value` with every mapping as a dict and every sequence as a list, which is all that rfc8785 takes."""
+    if not isinstance(value, Mapping | Sequence) or isinstance(value, str | bytes | bytearray | memoryview):
+        return value
+    if depth < 1:
+        raise InvalidError(f"this value has no canonical form: more than {MAX_DEPTH} levels of lists and objects")
+    if isinstance(value, Mapping):
+        return {key: _built_in(item, depth - 1) for key, item in value.items()}
+    return [_built_in(item, depth - 1) for item in value]
+
+
+def _plain_text(value: object) -> str:
+    """Encode the subclasses of str, such as Digest, which msgspec leaves to its caller."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"{type(value).__name__} is not a plain JSON type")
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        msg = "a key appears twice in one object"
-        raise ValueError(msg)
+        raise ValueError("a key appears twice in one object")
     return result
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    msg = f"{name} is not a JSON value"
-    raise ValueError(msg)
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _read_whole(text: str) -> int | float:
+    """Read a number without fraction: RFC 8785 writes doubles from 2^53 to 10^21 that way too."""
+    number = float(text)
+    return int(text) if abs(number) <= MAX_SAFE_INTEGER else number
+
+
+_LEAVES = frozenset({str, Digest, bool, type(None)})
+_PLAIN = msgspec.json.Encoder(order="sorted", enc_hook=_plain_text)

@@ -46,12 +46,10 @@ class SemanticVersion:
         """Read a printed number; anything that SemVer 2.0.0 does not allow is an InvalidError."""
         match = _NUMBER.fullmatch(text) if len(text) <= MAX_LENGTH else None
         if not match:
-            msg = f"{text[:80]!r} is not a semantic version"
-            raise InvalidError(msg, hint=_HINT)
+            raise InvalidError(f"{text[:80]!r} is not a semantic version", hint=_HINT)
         prerelease = tuple(match["prerelease"].split(".")) if match["prerelease"] else ()
         if any(part.isdigit() and len(part) > 1 and part[0] == "0" for part in prerelease):
-            msg = f"{text!r} has a pre-release number with a leading zero"
-            raise InvalidError(msg, hint=_HINT)
+            raise InvalidError(f"{text!r} has a pre-release number with a leading zero", hint=_HINT)
         build = tuple(match["build"].split(".")) if match["build"] else ()
         return cls(int(match["major"]), int(match["minor"]), int(match["patch"]), prerelease, build)
 
@@ -125,8 +123,9 @@ class Range:
         """Read comma-separated comparisons, all of which must hold; an unreadable one is an InvalidError."""
         parts = [part.strip() for part in text.split(",")]
         if len(text) > MAX_LENGTH or not all(parts):
-            msg = f"{text[:80]!r} is not a range of versions"
-            raise InvalidError(msg, hint="Write for example '^1.2', '~1.2.3' or '>=1.2,<2'.")
+            raise InvalidError(
+                f"{text[:80]!r} is not a range of versions", hint="Write for example '^1.2', '~1.2.3' or '>=1.2,<2'."
+            )
         return cls(text, tuple(bound for part in parts for bound in _bounds(part)))
 
     def __str__(self) -> str:
@@ -144,20 +143,19 @@ class Range:
 def _bounds(part: str) -> list[Bound]:
     match = _PARTIAL.fullmatch(part)
     if not match:
-        msg = f"{part[:80]!r} is not a range of versions"
-        raise InvalidError(msg, hint="Write for example '^1.2', '~1.2.3' or '>=1.2,<2'.")
+        raise InvalidError(
+            f"{part[:80]!r} is not a range of versions", hint="Write for example '^1.2', '~1.2.3' or '>=1.2,<2'."
+        )
     given: list[int] = []
     for name in ("major", "minor", "patch"):
         if match[name] is None or match[name] in "xX*":
             break
         given.append(int(match[name]))
     if any(match[name] not in (None, "x", "X", "*") for name in ("major", "minor", "patch")[len(given) :]):
-        msg = f"{part!r} has a number after a wildcard"
-        raise InvalidError(msg, hint="Write for example '1.x' or '1.2.x'.")
+        raise InvalidError(f"{part!r} has a number after a wildcard", hint="Write for example '1.x' or '1.2.x'.")
     prerelease = match["prerelease"]
     if prerelease and len(given) < 3:  # noqa: PLR2004  # major, minor and patch
-        msg = f"{part!r} has a pre-release without a whole number before it"
-        raise InvalidError(msg, hint=_HINT)
+        raise InvalidError(f"{part!r} has a pre-release without a whole number before it", hint=_HINT)
     major, minor, patch = (*given, 0, 0, 0)[:3]
     low = SemanticVersion(major, minor, patch)
     if prerelease:
