@@ -21,31 +21,44 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What somebody tried and was refused: enough to enter the refusal and to tell repeated ones apart."""
+
+    namespace: str
+    actor_kind: str
+    actor: str
+    action: str
+    thing_kind: str
+    thing: str
+
+
 class StemmaError(Exception):
     """Anything that Stemma refuses or cannot do.
 
     `code` is stable and meant for programs; `hint` says what to do next, or is empty; `place` says where
-    (a file, a file and offset, a field), or is empty.
+    (a file, a file and offset, a field), or is empty; `attempt` is there where the ledger must remember it.
     """
 
     code: ClassVar[str] = "error"
 
-    def __init__(self, message: str, *, hint: str = "", place: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", place: str = "", attempt: Attempt | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.place = place
+        self.attempt = attempt
 
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""
         return f"{where}{self.message}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.message, self.hint, self.place))
+        return (_rebuild, (type(self), self.message, self.hint, self.place, self.attempt))
 
 
-def _rebuild(kind: type[StemmaError], message: str, hint: str, place: str) -> StemmaError:
-    return kind(message, hint=hint, place=place)
+def _rebuild(kind: type[StemmaError], message: str, hint: str, place: str, attempt: Attempt | None) -> StemmaError:
+    return kind(message, hint=hint, place=place, attempt=attempt)
 
 
 class NotFoundError(StemmaError):
