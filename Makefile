@@ -1,0 +1,67 @@
+# What people do here. `make help` reads the comments behind `##`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint check fix bench docs serve clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## Tell the story on real data, in a folder that stays to explore
+	@$(BIN)/stemma demo
+
+test: $(VENV)/.dev ## Run every test
+	@$(PYTEST) -q -m alone
+	@$(PYTEST) -q -m "not alone" -n 2 --dist worksteal
+
+lint: $(VENV)/.dev ## Check format, lint, types and the order of imports
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports | tail -n 1
+
+check: lint ## Run lint and the fast tests, in under two minutes
+	@$(PYTEST) -q -m "not slow and not client and not alone" -n 2 --dist worksteal
+
+fix: $(VENV)/.dev ## Format, and mend what can be mended without thought
+	@$(BIN)/ruff check --fix --quiet || true
+	@$(BIN)/ruff format
+
+bench: $(VENV)/.dev ## Measure beside the peers; docs/benchmarks.md keeps the last result
+	@set -e; for script in bench/[a-z]*.py; do \
+	  test -e "$$script" || { echo "There is no benchmark in bench/ yet."; exit 1; }; \
+	  echo "== $$script"; $(BIN)/python "$$script"; done
+
+docs: $(VENV)/.dev ## Check that the documentation is complete and its examples run
+	@$(PYTEST) -q tests/docs
+
+serve: $(VENV)/.demo ## Serve the repository of this folder over HTTP
+	@$(BIN)/stemma serve --help >/dev/null 2>&1 || { \
+	  echo "This release has no server yet: 'stemma' works in a folder, without one. Try 'make demo'."; exit 1; }
+	@$(BIN)/stemma serve
+
+clean: ## Remove the virtual environment and every cache
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+
+# Stamps say which dependencies are installed; they are renewed when pyproject.toml changes.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Stemma needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version). Try: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/.python
+	@echo "Installing Stemma and what its demonstration needs into $(VENV) ..."
+	@$(PIP) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.python
+	@echo "Installing Stemma and what its tests need into $(VENV) ..."
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.demo
