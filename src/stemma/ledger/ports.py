@@ -49,7 +49,7 @@ class Tile:
 class LogFilter:
     """Which entries of a log are asked for; a member that is None admits all.
 
-    `concerns` is a model or the id of a thing (`Draft.concerns`), `since` and `until` are in microseconds, both within.
+    `concerns` is a model or the id of a thing (`Draft.concerns`). Times are microseconds: from `since`, before `until`.
     """
 
     concerns: str | None = None
@@ -94,9 +94,9 @@ class LedgerStore(Protocol):
         ...
 
     def search(
-        self, namespace: str, chosen: LogFilter, *, after: int | None, newest_first: bool, limit: int
+        self, namespace: str, chosen: LogFilter, *, first: int, end: int, newest_first: bool, limit: int
     ) -> list[bytes]:
-        """Return up to `limit` entries' bytes that lie strictly behind `after` in the order asked for."""
+        """Return up to `limit` entries' bytes with sequence numbers in [`first`, `end`), ignoring `chosen`'s times."""
         ...
 
     def tile(self, namespace: str, level: int, number: int) -> bytes:

@@ -43,6 +43,8 @@ def commitment_of(salt: bytes, text: str) -> Digest:
 
 def commit_text(tx: TextTransaction, text: str) -> Digest:
     """Store `text` detached and return its commitment, which is a new one each time."""
+    if "\x00" in text:
+        raise InvalidError("a text holds no NUL character")
     salt = tx.ids.random(SALT)
     commitment = commitment_of(salt, text)
     tx.texts.put(commitment, salt, text)
