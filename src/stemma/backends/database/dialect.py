@@ -56,6 +56,7 @@ class Dialect:
     compiler: SqlDialect
     pass_list: Callable[[Sequence[Any]], object]
     translate: Callable[[Exception, str], StemmaError | None]
+    in_transaction: Callable[[Any], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,11 @@ class Connection:
         except Exception as error:
             raise self._translated(error) from error
         return rows
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open; SQLite ends one by itself when a disk fails or is full."""
+        return self.dialect.in_transaction(self.driver)
 
     def close(self) -> None:
         """Close the connection of the driver."""
@@ -339,4 +345,8 @@ def prepare_sqlite(driver: sqlite3.Connection) -> None:
     driver.create_function("blob_of", 1, bytes.fromhex, deterministic=True)
 
 
-SQLITE = Dialect("sqlite", sqlite.dialect(paramstyle="named"), _as_json, _translate_sqlite)
+def _in_sqlite_transaction(driver: sqlite3.Connection) -> bool:
+    return driver.in_transaction
+
+
+SQLITE = Dialect("sqlite", sqlite.dialect(paramstyle="named"), _as_json, _translate_sqlite, _in_sqlite_transaction)

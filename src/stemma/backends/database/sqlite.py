@@ -1,0 +1,180 @@
+"""SQLite: how its files are opened, and where they may lie.
+
+Opening never creates and never migrates. Writers are durable (`synchronous=FULL` on a write-ahead log); readers cannot
+write. WAL keeps its index in memory that all processes share, so the file must lie on a disk of this machine.
+"""
+
+import random
+import re
+import sqlite3
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from stemma.backends.database.dialect import SQLITE, Connection, prepare_sqlite
+from stemma.backends.database.schema import METADATA
+from stemma.errors import AlreadyExistsError, NotFoundError, UnavailableError, UnsupportedError
+
+APPLICATION_ID = 0x53544D41  # "STMA", so that `file` and SQLite tools can tell what this is
+BUSY_SECONDS = 15.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.000_2, 0.005
+_STATEMENT_CACHE = 512
+_MOUNT_POINT = 4  # its field in a line of mountinfo, proc(5)
+_OCTAL = re.compile(r"\\([0-7]{3})")
+_MOUNTS = Path("/proc/self/mountinfo")
+_NETWORK = frozenset(
+    {"afs", "beegfs", "ceph", "cifs", "coda", "davfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2"}
+    | {"orangefs", "pvfs2", "smb3", "smbfs"}
+    | {f"fuse.{name}" for name in ("ceph", "curlftpfs", "davfs2", "gcsfuse", "glusterfs", "goofys", "juicefs")}
+    | {f"fuse.{name}" for name in ("mount.davfs", "moosefs", "rclone", "s3fs", "seaweedfs", "sshfs", "weed")}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteFile:
+    """One database file. `busy_seconds` is how long a writer waits for another process."""
+
+    path: Path
+    busy_seconds: float = BUSY_SECONDS
+
+    def open_writer(self) -> Connection:
+        """Return a connection that may write, each commit durable when it returns."""
+        connection = self._open()
+        pragmas = ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "foreign_keys = ON")
+        return _with_pragmas(connection, *pragmas, "busy_timeout = 0")
+
+    def open_reader(self) -> Connection:
+        """Return a connection that cannot write."""
+        return _with_pragmas(self._open(), "query_only = ON")
+
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction that may write; waits for other processes at most `busy_seconds`.
+
+        Pauses are short and uneven, so that two busy processes take turns; SQLite's own would grow to 100 ms.
+        """
+        deadline = time.monotonic() + self.busy_seconds
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                connection.script("BEGIN IMMEDIATE")
+            except UnavailableError as error:
+                if not _is_busy(error):
+                    raise
+                if time.monotonic() > deadline:
+                    raise UnavailableError(
+                        f"another process has been writing for {self.busy_seconds:g} s",
+                        place=str(self.path),
+                        hint="Try again when it is done; 'stemma doctor' shows who holds the repository.",
+                    ) from error
+            else:
+                return
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - to break step, not to keep a secret
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def create(self) -> None:
+        """Create the file with every declared table; AlreadyExistsError where there is one already."""
+        refuse_network(self.path.parent)
+        try:
+            self.path.touch(exist_ok=False)
+        except FileExistsError as error:
+            raise AlreadyExistsError(f"there is a database at {self.path} already") from error
+        connection = self.open_writer()
+        try:
+            connection.script(f"PRAGMA application_id = {APPLICATION_ID}")
+            self.begin(connection)
+            create_tables(connection)
+            connection.script("COMMIT")
+        finally:
+            connection.close()
+
+    def _open(self) -> Connection:
+        if not self.path.is_file():
+            raise NotFoundError(f"there is no database at {self.path}", hint="'stemma init' makes a repository.")
+        refuse_network(self.path.parent)
+        try:
+            driver = sqlite3.connect(
+                f"file:{quote(str(self.path.absolute()))}?mode=rw",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=_STATEMENT_CACHE,
+            )
+        except sqlite3.Error as error:
+            raise SQLITE.translate(error, str(self.path)) or error from error
+        prepare_sqlite(driver)
+        pragmas = ("trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY", "cache_size = -32768")
+        return _with_pragmas(Connection(driver, SQLITE, str(self.path)), *pragmas)
+
+
+def _with_pragmas(connection: Connection, *pragmas: str) -> Connection:
+    try:
+        for pragma in pragmas:
+            connection.script(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_busy(error: UnavailableError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF in {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    }
+
+
+def open_memory() -> Connection:
+    """Return a connection to a new database in memory that has every declared table; for tests of stores."""
+    driver = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    prepare_sqlite(driver)
+    connection = Connection(driver, SQLITE, ":memory:")
+    connection.script("PRAGMA foreign_keys = ON")
+    create_tables(connection)
+    return connection
+
+
+def create_tables(connection: Connection) -> None:
+    """Create every declared table and index."""
+    for table in METADATA.sorted_tables:
+        connection.define(CreateTable(table))
+        for index in sorted(table.indexes, key=lambda each: str(each.name)):
+            connection.define(CreateIndex(index))
+
+
+@cache
+def refuse_network(folder: Path) -> None:
+    """Raise UnsupportedError where `folder` lies on a network file system, which WAL does not survive.
+
+    9p and virtiofs are let through: containers and virtual machines use them for disks of one machine. Where the
+    system has no `/proc`, nothing is known and nothing refused.
+    """
+    try:
+        mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return
+    kind = mount_type(folder.resolve(), mounts)
+    if kind in _NETWORK:
+        raise UnsupportedError(
+            f"{folder} lies on a network file system ({kind})",
+            place=str(folder),
+            hint="Keep the repository on a local disk and share it with 'stemma serve'; use it with --repo URL.",
+        )
+
+
+def mount_type(path: Path, mounts: str) -> str | None:
+    """Return the type of file system that holds the absolute `path`, from the text of `/proc/self/mountinfo`."""
+    best, kind = -1, None
+    for line in mounts.splitlines():
+        left, _, right = line.partition(" - ")
+        fields = left.split(" ")
+        if len(fields) <= _MOUNT_POINT or not right:
+            continue
+        point = _OCTAL.sub(lambda found: chr(int(found[1], 8)), fields[_MOUNT_POINT])
+        if path.is_relative_to(point) and len(point) >= best:
+            best, kind = len(point), right.split(" ")[0]
+    return kind
