@@ -1,0 +1,1 @@
+"""Models, their immutable versions, and the names by which people find them."""

@@ -1,0 +1,143 @@
+"""Which semantic number a version gets, and the order in which numbers sort in a store.
+
+A number is bound once and for ever: neither withdrawal nor release frees it. A version has at most one release
+number. One that was made off `main` first gets a pre-release of the release it works towards (`1.4.0-gbdt.2`); when
+it is released it gets a release number as well, and the pre-release goes on naming it.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from stemma.errors import ConflictError, InvalidError
+from stemma.semver import Range, SemanticVersion
+
+MAIN = "main"
+FIRST = SemanticVersion(1, 0, 0)
+FIRST_EXPERIMENTAL = SemanticVersion(0, 1, 0)
+_END = b"\x00"
+_DIGITS = b"\x01"
+_LETTERS = b"\x02"
+_RELEASE = b"\x03"
+_WIDTH = 8
+
+IsTaken: TypeAlias = Callable[[SemanticVersion], bool]
+"""Whether a number, without build metadata, is bound under the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """How a new version gets its number.
+
+    `chosen` is the user's own number; otherwise it is the next of its line. `experimental` starts a line at 0.1.0.
+    `pending` leaves the version without a number for now.
+    """
+
+    chosen: SemanticVersion | None = None
+    experimental: bool = False
+    pending: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pending and (self.chosen or self.experimental):
+            raise InvalidError("a pending number can be neither chosen nor experimental")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is known about the line that a new version joins.
+
+    `branch` is its name; `released` the highest release number on it, or that of the version from which it was
+    made; `towards` the release that its latest pre-release works towards.
+    """
+
+    branch: str
+    released: SemanticVersion | None = None
+    towards: SemanticVersion | None = None
+
+
+def bare(number: SemanticVersion) -> SemanticVersion:
+    """Return `number` without build metadata: what is unique under a model (SemVer 10)."""
+    return SemanticVersion(number.major, number.minor, number.patch, number.prerelease)
+
+
+def next_release(line: Line, is_taken: IsTaken, *, experimental: bool = False) -> SemanticVersion:
+    """Return the next minor of the line that is free, or the first number where there is none yet."""
+    if experimental and line.released is not None and line.released.major > 0:
+        raise ConflictError(
+            f"this line is at {line.released} and no longer experimental", hint="Leave --experimental out."
+        )
+    if line.released is None:
+        number = FIRST_EXPERIMENTAL if experimental else FIRST
+    else:
+        number = line.released.release.next_minor()
+    while is_taken(number):
+        number = number.next_minor()
+    return SemanticVersion.parse(str(number))
+
+
+def next_prerelease(
+    line: Line, is_taken: IsTaken, last_counter: Callable[[SemanticVersion, str], int], *, experimental: bool = False
+) -> SemanticVersion:
+    """Return the next pre-release of a branch other than `main`.
+
+    `last_counter(release, label)` is the highest n for which `release-label.n` is bound, or 0. The branch goes on
+    working towards the same release until that number is bound.
+    """
+    towards = line.towards
+    if towards is None or is_taken(towards) or (line.released is not None and towards <= line.released):
+        towards = next_release(line, is_taken, experimental=experimental)
+    label = prerelease_label(line.branch)
+    counter = last_counter(towards, label) + 1
+    return SemanticVersion.parse(f"{towards}-{label}.{counter}")
+
+
+def prerelease_label(branch: str) -> str:
+    """Return the branch's name as one SemVer identifier; branches that differ in '.' and '_' share a counter."""
+    return re.sub(r"[^0-9a-z-]", "-", branch)
+
+
+def prerelease_counter(number: SemanticVersion, label: str) -> int:
+    """Return n if `number` is some release with the pre-release `label.n`, else 0."""
+    match number.prerelease:
+        case (first, second) if first == label and second.isdigit():
+            return int(second)
+        case _:
+            return 0
+
+
+def check_chosen(number: SemanticVersion, is_taken: IsTaken) -> None:
+    """Refuse a chosen pre-release whose release is out: it would sort before what people already use."""
+    if number.prerelease and is_taken(number.release):
+        raise ConflictError(
+            f"{number} would come before {number.release}, which is already bound",
+            hint=f"Choose a pre-release of a later number, for example {number.release.next_minor()}-rc.1.",
+        )
+
+
+def check_release(number: SemanticVersion) -> None:
+    """Refuse a pre-release where a release is asked for."""
+    if number.prerelease:
+        raise InvalidError(f"{number} is a pre-release", hint=f"Release it as {number.release}.")
+
+
+def order_key(number: SemanticVersion) -> bytes:
+    """Return bytes that compare as SemVer 11 orders numbers, so that an index can; build metadata is left out."""
+    key = b"".join(part.to_bytes(_WIDTH, "big") for part in (number.major, number.minor, number.patch))
+    if not number.prerelease:
+        return key + _RELEASE
+    for part in number.prerelease:
+        key += _DIGITS + bytes([len(part)]) + part.encode() if part.isdigit() else _LETTERS + part.encode() + _END
+    return key + _END
+
+
+def span(wanted: Range) -> tuple[bytes, bytes]:
+    """Return order keys between which all of `wanted` lies, the first included, the second not."""
+    low, high = b"", b"\xff"
+    for bound in wanted.bounds:
+        key = order_key(bound.number)
+        if bound.operator in {">=", ">", "="}:
+            low = max(low, key)
+        if bound.operator in {"<=", "<", "="}:
+            high = min(high, key)
+    return low, high + b"\xff"
