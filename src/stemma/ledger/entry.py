@@ -131,7 +131,7 @@ class Entry(Draft):
     skewed: bool = False
 
     def __post_init__(self) -> None:
-        Draft.__post_init__(self)
+        """Check the place only: what `at` was given has been checked as a draft."""
         if not 0 <= self.sequence <= MAX_SAFE_INTEGER:
             raise InvalidError(f"{self.sequence} is not a sequence number")
 
@@ -194,7 +194,7 @@ class Entry(Draft):
         if take.text("schema") != SCHEMA:
             raise InvalidError(f"its schema is not {SCHEMA!r}")
         on_behalf_of = take.object("on_behalf_of")
-        return cls(
+        draft = Draft(
             take.text("namespace"),
             _decode_actor(required(take.object("actor"), "actor")),
             take.text("action"),
@@ -209,10 +209,9 @@ class Entry(Draft):
             take.object("facts") or {},
             take.digests("links"),
             None if on_behalf_of is None else _decode_actor(on_behalf_of),
-            sequence=take.integer("seq"),
-            time=parse_time(take.text("time")),
-            skewed=take.flag("skewed"),
         )
+        time = parse_time(take.text("time"))
+        return cls.at(draft, sequence=take.integer("seq"), time=time, skewed=take.flag("skewed"))
 
     @property
     def leaf_hash(self) -> bytes:

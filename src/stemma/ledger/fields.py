@@ -81,21 +81,21 @@ def check_text(text: str, what: str) -> str:
 
 def check_fact(value: Fact, what: str, depth: int = _MAX_DEPTH) -> None:
     """Refuse floats, integers beyond 2^53, lone surrogates, keys that are not tokens, and deep nesting."""
-    match value:
-        case None | bool():
-            return
-        case str():
-            if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-                raise InvalidError(f"{what} holds a lone surrogate")
-        case int():
-            if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
-                raise InvalidError(f"{what} is {value}, beyond 2^53", hint="Write large integers as strings.")
-        case dict() | list() | tuple() if depth:
-            for key, item in value.items() if isinstance(value, dict) else ((what, item) for item in value):
-                check_fact(item, check_token(key, "key"), depth - 1)
-        case _:
-            hint = f"Use strings, integers, booleans, null, lists and dictionaries, nested at most {_MAX_DEPTH} deep."
-            raise InvalidError(f"{what} holds a {type(value).__name__} that cannot be entered", hint=hint)
+    if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise InvalidError(f"{what} holds a lone surrogate")
+    elif isinstance(value, int):
+        if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+            raise InvalidError(f"{what} is {value}, beyond 2^53", hint="Write large integers as strings.")
+    elif isinstance(value, dict) and depth:
+        for key, item in value.items():
+            check_fact(item, check_token(key, "key"), depth - 1)
+    elif isinstance(value, list | tuple) and depth:
+        for item in value:
+            check_fact(item, what, depth - 1)
+    elif value is not None:
+        hint = f"Use strings, integers, booleans, null, lists and dictionaries, nested at most {_MAX_DEPTH} deep."
+        raise InvalidError(f"{what} holds a {type(value).__name__} that cannot be entered", hint=hint)
 
 
 def format_time(time: int) -> str:

@@ -4,24 +4,25 @@ Sequence numbers have no gaps, time never runs backwards, and the tiles that an 
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from stemma.errors import InvalidError
 from stemma.ledger.entry import Draft, Entry
-from stemma.ledger.ports import LedgerStore, LedgerTransaction, Row
+from stemma.ledger.ports import LogTransaction, Row
 from stemma.ledger.tree import grow, hash_leaf
 
 
-def append(tx: LedgerTransaction, draft: Draft) -> Entry:
+def append(tx: LogTransaction, draft: Draft) -> Entry:
     """Enter `draft` at the end of its namespace's log, at the transaction's time or the last entry's if later."""
     return append_many(tx, (draft,))[0]
 
 
-def append_many(tx: LedgerTransaction, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
+def append_many(tx: LogTransaction, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
     """Enter drafts of one namespace in order, as `append` would one by one."""
     if not drafts:
         return ()
     namespace = drafts[0].namespace
-    store: LedgerStore = tx.ledger
+    store = tx.ledger
     head = store.head(namespace)
     time = max(tx.now, head.time)
     skewed = tx.now < head.time
@@ -37,5 +38,5 @@ def append_many(tx: LedgerTransaction, drafts: Sequence[Draft]) -> tuple[Entry, 
         entries.append(entry)
         leaves.append(leaf)
         rows.append(Row(sequence, time, entry.action, entry.actor.id, entry.concerns, leaf, data))
-    store.add(namespace, rows, grow(head.size, leaves, lambda level, number: store.tile(namespace, level, number)))
+    store.add(namespace, rows, grow(head.size, leaves, partial(store.tile, namespace)))
     return tuple(entries)

@@ -152,20 +152,28 @@ class Ids(Protocol):
         ...
 
 
-class LedgerTransaction(Protocol):
-    """What the ledger uses of a transaction; `now` is in microseconds since the epoch."""
+class LogTransaction(Protocol):
+    """What reading and writing one log uses of a transaction; `now` is in microseconds since the epoch."""
 
     @property
-    def now(self) -> int: ...  # noqa: D102  # the class says it
+    def now(self) -> int: ...  # noqa: D102 - the class says it
 
     @property
-    def ids(self) -> Ids: ...  # noqa: D102
+    def ledger(self) -> LedgerStore: ...  # noqa: D102 - the class says it
+
+
+class TextTransaction(Protocol):
+    """What committing to a text uses of a transaction."""
 
     @property
-    def ledger(self) -> LedgerStore: ...  # noqa: D102
+    def ids(self) -> Ids: ...  # noqa: D102 - the class says it
 
     @property
-    def records(self) -> RecordStore: ...  # noqa: D102
+    def texts(self) -> TextStore: ...  # noqa: D102 - the class says it
+
+
+class LedgerTransaction(LogTransaction, TextTransaction, Protocol):
+    """All that the ledger uses of a transaction."""
 
     @property
-    def texts(self) -> TextStore: ...  # noqa: D102
+    def records(self) -> RecordStore: ...  # noqa: D102 - the class says it

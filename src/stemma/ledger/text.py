@@ -5,10 +5,9 @@ A record or entry holds only the commitment, SHA-256("stemma text v1" || 0x00 ||
 """
 
 import hashlib
-from typing import Protocol
 
 from stemma.errors import InvalidError, TooLargeError
-from stemma.ledger.ports import Ids, TextStore
+from stemma.ledger.ports import TextTransaction
 from stemma.records import Digest
 
 SALT = 32
@@ -16,16 +15,6 @@ MAX_TEXT = 1 << 20
 """Bytes of one text; longer ones are artifacts."""
 
 _LABEL = b"stemma text v1\x00"
-
-
-class TextTransaction(Protocol):
-    """What committing to a text uses of a transaction."""
-
-    @property
-    def ids(self) -> Ids: ...  # noqa: D102 - the class says it
-
-    @property
-    def texts(self) -> TextStore: ...  # noqa: D102 - the class says it
 
 
 def commitment_of(salt: bytes, text: str) -> Digest:

@@ -1,0 +1,1 @@
+"""Signers: where private keys lie."""
