@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from stemma.artifacts.pack import Footer, PackId, StoredBlock
-from stemma.artifacts.recipe import BlockId, Recipe, SegmentId
+from stemma.artifacts.packs.pack import Footer, PackId, StoredBlock
+from stemma.artifacts.packs.recipe import BlockId, Recipe, SegmentId
 from stemma.records import Digest
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from stemma.artifacts.codecs.codec import RAW, Codec
 from stemma.artifacts.codecs.raw import RawCodec
 from stemma.artifacts.codecs.zstd import ZstdCodec
-from stemma.artifacts.pack import NO_BASE, RECORD_HEADER_SIZE, StoredBlock, check_of
-from stemma.artifacts.recipe import BLOCK_SIZE, BlockId, block_id
+from stemma.artifacts.packs.pack import NO_BASE, RECORD_HEADER_SIZE, StoredBlock, check_of
+from stemma.artifacts.packs.recipe import BLOCK_SIZE, BlockId, block_id
 from stemma.errors import CorruptError, UnsupportedError
 
 _RAW = RawCodec()

@@ -11,7 +11,7 @@ from typing import NewType, Self
 
 from blake3 import blake3
 
-from stemma.artifacts.recipe import ID_SIZE, BlockId, Recipe, Segment, SegmentId
+from stemma.artifacts.packs.recipe import ID_SIZE, BlockId, Recipe, Segment, SegmentId
 from stemma.errors import CorruptError, UnsupportedError
 
 VERSION = 1

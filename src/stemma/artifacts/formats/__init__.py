@@ -1,0 +1,1 @@
+"""Where a file may be cut: one file per format, each behind `layout.Format`."""

@@ -1,0 +1,1 @@
+"""What a pack holds and how: recipes of files, blocks, the form of the pack itself."""

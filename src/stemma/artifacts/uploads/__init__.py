@@ -1,0 +1,1 @@
+"""Uploads: how files become published packs, step by step, with nothing visible before the end."""

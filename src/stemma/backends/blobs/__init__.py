@@ -1,0 +1,1 @@
+"""Where packs are kept: a folder on a local disk, or memory."""
