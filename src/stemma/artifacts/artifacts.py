@@ -60,12 +60,12 @@ class Artifacts:
     def commit(self, tx: ArtifactTransaction, addition: Addition, *, owner: str) -> None:
         """Enter what was published and end the session; a NotFoundError if it is not the owner's or has expired."""
         upload = _open_session(tx, addition.upload.id, owner)
-        for footer, size in addition.packs:
+        for pack, footer, size in addition.packs:
             if footer.scope != upload.namespace:
                 raise ConflictError(
                     f"the packs were written for {footer.scope!r}, the upload is for {upload.namespace!r}"
                 )
-            tx.artifacts.add(footer, size)
+            tx.artifacts.add(pack, footer, size)
         tx.artifacts.uploads.remove(upload.id)
 
     def abandon(self, tx: ArtifactTransaction, upload: str, *, owner: str) -> None:
@@ -154,7 +154,7 @@ class Artifacts:
             except CorruptError as error:
                 broken.append(Damage(pack, 0, self._packs.size(pack), str(error)))
             else:
-                tx.artifacts.add(footer, size)
+                tx.artifacts.add(pack, footer, size)
         return tuple(broken)
 
     def sweep(self, tx: ArtifactTransaction) -> int:

@@ -164,7 +164,7 @@ class ArtifactIndex(Protocol):
 
     uploads: UploadJournal
 
-    def add(self, footer: Footer, size: int) -> None:
+    def add(self, pack: PackId, footer: Footer, size: int) -> None:
         """Enter a published pack of `size` bytes; idempotent."""
         ...
 

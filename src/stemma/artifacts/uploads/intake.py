@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from stemma.artifacts.cutting import SMALL_FILE, Layout, lay_out, portions
-from stemma.artifacts.packs.pack import Footer
+from stemma.artifacts.packs.pack import Footer, PackId
 from stemma.artifacts.packs.recipe import BlockId, Recipe, Segment
 from stemma.artifacts.pipeline import THREADS, ordered_map
 from stemma.artifacts.ports import ArtifactTransaction, PackStore, Place, SourceFile, Upload
@@ -53,13 +53,13 @@ class Addition:
     """A finished upload: its packs are published and wait to be entered by `Artifacts.commit`."""
 
     upload: Upload
-    packs: tuple[tuple[Footer, int], ...]
+    packs: tuple[tuple[PackId, Footer, int], ...]
     files: tuple[AddedFile, ...]
 
     @property
     def written(self) -> int:
         """The bytes that the store grew by."""
-        return sum(size for _, size in self.packs)
+        return sum(size for _, _, size in self.packs)
 
 
 class Intake:
@@ -131,7 +131,7 @@ class Intake:
         self._packs.publish([(pack.draft, pack.id) for pack in written])
         self._finished = True
         self._packs.discard(self._upload.id)
-        return Addition(self._upload, tuple((pack.footer, pack.size) for pack in written), tuple(self._added))
+        return Addition(self._upload, tuple((pack.id, pack.footer, pack.size) for pack in written), tuple(self._added))
 
     # -- from files to tasks ------------------------------------------------------------------------------------
 
