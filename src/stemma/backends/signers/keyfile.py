@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeAlias
 
@@ -46,7 +46,7 @@ class FileSigner:
     """A private key that was read from a file and is kept in memory; its text never shows the key."""
 
     public_key: PublicKey
-    _private: _Private
+    _private: _Private = field(repr=False)
 
     @classmethod
     def of(cls, private: _Private) -> Self:
@@ -141,15 +141,20 @@ def _publish(path: Path, data: bytes) -> None:
 def _read(path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            _check_mode(os.fstat(descriptor).st_mode, path)
+            return os.read(descriptor, _MAX_FILE)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError as error:
         raise NotFoundError("there are no keys", place=str(path), hint="'stemma init' makes them.") from error
     except OSError as error:
         raise UnavailableError(f"the keys cannot be read: {error.strerror}", place=str(path)) from error
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor, not a path
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise CorruptError("not a file", place=str(path))
-        if mode & _OTHERS:
-            message = f"others may read the keys: mode {stat.S_IMODE(mode):04o}"
-            raise InvalidError(message, place=str(path), hint=f"Run 'chmod 600 {path}', and consider new keys.")
-        return file.read(_MAX_FILE)
+
+
+def _check_mode(mode: int, path: Path) -> None:
+    if not stat.S_ISREG(mode):
+        raise CorruptError("not a file of keys", place=str(path))
+    if mode & _OTHERS:
+        message = f"others may read the keys: mode {stat.S_IMODE(mode):04o}"
+        raise InvalidError(message, place=str(path), hint=f"Run 'chmod 600 {path}', and consider new keys.")

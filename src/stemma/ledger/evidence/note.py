@@ -7,7 +7,7 @@ returns. Which signatures are wanted, and whether they hold, is the business of 
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Self
 
@@ -44,7 +44,7 @@ class PublicKey:
     """A public key in the raw encoding of RFC 8032 or FIPS 204."""
 
     algorithm: Algorithm
-    raw: bytes
+    raw: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
         if len(self.raw) != self.algorithm.public_key_size:
@@ -76,12 +76,11 @@ class VerifierKey:
         data = decode_base64(material)
         if not data or not is_key_name(name):
             raise InvalidError(f"{text[:80]!r} is not a verifier key", hint="It is name+id+base64 on one line.")
+        if key_id != _key_id(name, data).hex():
+            raise InvalidError(f"the key {name!r} has the id {_key_id(name, data).hex()}, not {key_id[:80]!r}")
         if data[0] not in set(Algorithm):
             raise UnsupportedError(f"signature type 0x{data[0]:02x} of the key {name!r} is not supported")
-        key = cls(name, PublicKey(Algorithm(data[0]), data[1:]))
-        if key_id != key.key_id.hex():
-            raise InvalidError(f"the key {name!r} has the id {key.key_id.hex()}, not {key_id[:80]!r}")
-        return key
+        return cls(name, PublicKey(Algorithm(data[0]), data[1:]))
 
     def __str__(self) -> str:
         material = base64.b64encode(bytes([self.key.algorithm]) + self.key.raw).decode()
@@ -90,8 +89,7 @@ class VerifierKey:
     @property
     def key_id(self) -> bytes:
         """The four bytes by which a signature line names this key."""
-        named = self.name.encode() + b"\n" + bytes([self.key.algorithm]) + self.key.raw
-        return hashlib.sha256(named).digest()[:_KEY_ID]
+        return _key_id(self.name, bytes([self.key.algorithm]) + self.key.raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +145,10 @@ def decode_base64(text: str) -> bytes:
     except (ValueError, binascii.Error):
         return b""
     return data if base64.b64encode(data).decode() == text else b""
+
+
+def _key_id(name: str, material: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + material).digest()[:_KEY_ID]
 
 
 def _read_line(line: str, place: str) -> SignatureLine:

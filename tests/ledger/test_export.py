@@ -1,0 +1,365 @@
+"""Exports: every byte is covered, and a log that was rewritten, cut or signed by others does not pass."""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stemma.errors import ConflictError, CorruptError
+from stemma.ledger import append, append_many, commit_text
+from stemma.ledger.evidence.checkpoint import Checkpoint
+from stemma.ledger.evidence.export import export
+from stemma.ledger.evidence.layout import Piece, decode_bundle, encode_bundle, pieces
+from stemma.ledger.evidence.offline import ExportReport, verify_export
+from stemma.ledger.evidence.pins import Pin, Pins, fingerprints_of
+from stemma.ledger.ledger import Ledger
+from stemma.ledger.tree import root_of
+from stemma.records import Digest, canonical
+from tests.ledger.logs import LEDGER, DictFolder, Tx, draft, drafts, keys, signers
+
+
+def exported(tx: Tx, word: str = "ours", ledger: Ledger = LEDGER) -> DictFolder:
+    for namespace in tx.ledger.namespaces():
+        ledger.checkpoint(tx, namespace, signers(word), at_once=True)
+    files = list(export(tx, ledger, signers(word)))
+    assert len({path for path, _ in files}) == len(files)
+    return DictFolder(dict(files))
+
+
+@dataclass(frozen=True)
+class Story:
+    """A small repository: its transaction, a record, and the commitments of two texts."""
+
+    tx: Tx
+    record: Digest
+    what: Digest
+    reason: Digest
+
+
+def story(extra: int = 0) -> Story:
+    tx = Tx()
+    what = commit_text(tx, "trained on the new applications")
+    inner = canonical({"schema": "stemma/manifest/1"})
+    tx.records.put(Digest.of(inner), inner)
+    record = canonical({"commitments": {"what": what}, "manifest": Digest.of(inner), "schema": "stemma/version/1"})
+    tx.records.put(Digest.of(record), record)
+    reason = commit_text(tx, "it predicts nonsense")
+    append(tx, replace(draft(action="version.register"), after=Digest.of(record)))
+    append(tx, replace(draft(1), reason=reason))
+    append(tx, draft(2, namespace="_system"))
+    append_many(tx, drafts(extra))
+    return Story(tx, Digest.of(record), what, reason)
+
+
+def pins_of(folder: DictFolder) -> Pins:
+    return verify_export(folder).pins
+
+
+def refusal(folder: DictFolder, pins: Pins | None = None, **options: object) -> CorruptError:
+    with pytest.raises(CorruptError) as caught:
+        verify_export(folder, pins=pins, **options)  # type: ignore[arg-type]  # passed through
+    assert caught.value.place
+    return caught.value
+
+
+def test_an_export_verifies_and_says_what_to_remember() -> None:
+    folder = exported(story().tx)
+    report = verify_export(folder)
+
+    assert report.first_use
+    assert report.name == LEDGER.name
+    assert report.fingerprints == fingerprints_of(keys())
+    assert [(log.origin, log.size) for log in report.logs] == [
+        (LEDGER.origin("_system"), 1),
+        (LEDGER.origin("team"), 2),
+    ]
+    assert (report.records, report.texts, report.redacted) == (2, 2, ())
+    again = verify_export(folder, pins=report.pins, repository=LEDGER.repository)
+    assert again == replace(report, first_use=False)
+
+
+def test_the_files_are_where_the_specification_says() -> None:
+    it = story(extra=300)
+    assert sorted(exported(it.tx).files) == sorted(
+        [
+            "checkpoint",
+            "index",
+            "keys",
+            "logs/_system/checkpoint",
+            "logs/_system/keys",
+            "logs/_system/tile/0/000.p/1",
+            "logs/_system/tile/entries/000.p/1",
+            "logs/team/checkpoint",
+            "logs/team/keys",
+            "logs/team/tile/0/000",
+            "logs/team/tile/0/001.p/46",
+            "logs/team/tile/1/000.p/1",
+            "logs/team/tile/entries/000",
+            "logs/team/tile/entries/001.p/46",
+            f"records/{it.record.hex}.json",
+            f"records/{Digest.of(canonical({'schema': 'stemma/manifest/1'})).hex}.json",
+            f"texts/{it.reason.hex}.json",
+            f"texts/{it.what.hex}.json",
+        ]
+    )
+
+
+@pytest.mark.slow
+def test_every_flipped_byte_of_every_file_is_found() -> None:
+    folder = exported(story().tx)
+    pins = pins_of(folder)
+    for path, data in folder.files.items():
+        for at in range(len(data)):
+            changed = bytearray(data)
+            changed[at] ^= 1 << at % 8
+            error = refusal(DictFolder({**folder.files, path: bytes(changed)}), pins)
+            assert error.place.startswith(path) or path in ("keys", "index", "checkpoint"), (path, at, error.place)
+
+
+@pytest.mark.slow
+def test_every_flipped_byte_is_found_on_first_use_too() -> None:
+    folder = exported(story().tx)
+    for path in ("keys", "index", "checkpoint", "logs/team/checkpoint", "logs/team/keys"):
+        for at in range(len(folder.files[path])):
+            changed = bytearray(folder.files[path])
+            changed[at] ^= 0x20
+            refusal(DictFolder({**folder.files, path: bytes(changed)}))
+
+
+def test_a_damaged_entry_is_named() -> None:
+    folder = exported(story(extra=300).tx)
+    path = "logs/team/tile/entries/001.p/46"
+    data = folder.files[path]
+    at = data.index(b'"seq":280') + 7
+    error = refusal(DictFolder({**folder.files, path: data[:at] + b"9" + data[at + 1 :]}))
+    assert error.place.startswith(f"{path} byte ")
+    assert error.place.endswith("(entry 280)")
+
+
+def test_every_file_that_is_missing_cut_emptied_or_lengthened_is_found() -> None:
+    folder = exported(story().tx)
+    pins = pins_of(folder)
+    for path, data in folder.files.items():
+        without = {name: content for name, content in folder.files.items() if name != path}
+        assert refusal(DictFolder(without), pins).place == path
+        for other in (b"", data[:-1], data + b"\n", data + b"\x00", data + data):
+            refusal(DictFolder({**folder.files, path: other}), pins)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "README",
+        "logs/x",
+        "logs/team/x",
+        "logs/team/tile/0/001",
+        "logs/other/checkpoint",
+        "records/x.json",
+        "texts/../x",
+    ],
+)
+def test_every_file_that_does_not_belong_is_found(path: str) -> None:
+    folder = exported(story().tx)
+    assert refusal(DictFolder({**folder.files, path: b"x"})).place == path
+
+
+def test_exchanged_files_are_found() -> None:
+    folder = exported(story().tx)
+    paths = list(folder.files)
+    for one, other in pairwise(paths):
+        swapped = {**folder.files, one: folder.files[other], other: folder.files[one]}
+        refusal(DictFolder(swapped))
+
+
+def test_an_older_export_is_refused_once_a_newer_one_was_seen() -> None:
+    it = story()
+    older = exported(it.tx)
+    append_many(it.tx, drafts(3))
+    it.tx.now += 1
+    pins = pins_of(exported(it.tx))
+
+    assert "2 entries where 5 were seen" in str(refusal(older, pins))
+    assert verify_export(exported(it.tx), pins=pins_of(older)).pins == pins
+
+
+def test_a_log_that_is_gone_is_found() -> None:
+    pins = pins_of(exported(story().tx))
+    tx = Tx()
+    append(tx, draft(2, namespace="_system"))
+    assert refusal(exported(tx), pins).place == "logs/team"
+
+
+def test_a_log_rewritten_and_signed_by_another_key_is_refused() -> None:
+    pins = pins_of(exported(story().tx))
+    forged = exported(story().tx, "theirs")
+    assert refusal(forged, pins).place == "keys"
+    assert refusal(forged, trusted=fingerprints_of(keys())).place == "keys"
+    assert refusal(forged, trusted=fingerprints_of(keys())[:1]).place == "keys"
+    assert verify_export(forged, trusted=fingerprints_of(keys("theirs"))).first_use is False
+
+
+def test_one_exchanged_key_of_the_two_is_refused() -> None:
+    pins = pins_of(exported(story().tx))
+    for pair in [(signers()[0], signers("theirs")[1]), (signers("theirs")[0], signers()[1])]:
+        it = story()
+        for namespace in it.tx.ledger.namespaces():
+            LEDGER.checkpoint(it.tx, namespace, pair, at_once=True)
+        assert refusal(DictFolder(dict(export(it.tx, LEDGER, pair))), pins).place == "keys"
+
+
+@pytest.mark.parametrize("length", [2, 5])
+def test_a_log_rewritten_and_signed_by_the_same_key_is_refused(length: int) -> None:
+    pins = pins_of(exported(story().tx))
+    tx = Tx()
+    append(tx, draft(2, namespace="_system"))
+    append_many(tx, [draft(number + 9) for number in range(length)])
+    assert refusal(exported(tx), pins).place.startswith("logs/team/")
+    assert refusal(exported(tx), pins, trusted=fingerprints_of(keys())).place.startswith("logs/team/")
+
+
+def test_another_repository_is_refused() -> None:
+    other = exported(story().tx, "theirs", Ledger("ffff"))
+    assert refusal(other, repository=LEDGER.repository).place == "keys"
+    assert verify_export(other, repository="ffff").first_use
+
+
+def test_parts_of_another_export_by_the_same_key_are_found() -> None:
+    it = story()
+    older = exported(it.tx)
+    append(it.tx, draft(3))
+    it.tx.now += 1
+    newer = exported(it.tx)
+    for path in set(older.files) & set(newer.files):
+        if older.files[path] != newer.files[path]:
+            refusal(DictFolder({**newer.files, path: older.files[path]}))
+
+
+def test_a_signed_index_over_a_false_log_is_refused() -> None:
+    """The owner's own keys sign an index over entries that are not those of the signed root."""
+    it = story()
+    exported(it.tx)
+    it.tx.connection.driver.cursor().execute(
+        "UPDATE entries SET data = CAST(replace(CAST(data AS TEXT), 'u_3f9c', 'u_0000') AS BLOB) WHERE sequence = 1"
+    )
+    folder = DictFolder(dict(export(it.tx, LEDGER, signers())))
+    assert refusal(folder).place.startswith("logs/team/tile/")
+
+
+def test_a_redacted_text_is_reported_and_is_no_error() -> None:
+    it = story()
+    it.tx.texts.redact(it.reason)
+    it.tx.texts.redact(it.what)
+    report: ExportReport = verify_export(exported(it.tx))
+    assert report.redacted == tuple(sorted([it.reason, it.what]))
+    assert report.texts == 0
+
+
+def test_a_text_taken_out_of_an_export_is_not_taken_for_redacted() -> None:
+    it = story()
+    folder = exported(it.tx)
+    del folder.files[f"texts/{it.reason.hex}.json"]
+    assert refusal(folder).place == f"texts/{it.reason.hex}.json"
+
+
+def test_a_log_without_checkpoint_is_not_exported() -> None:
+    with pytest.raises(ConflictError):
+        list(export(story().tx, LEDGER, signers()))
+
+
+def test_an_export_of_nothing_verifies() -> None:
+    report = verify_export(exported(Tx()))
+    assert report.logs == ()
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [("records", "data = zeroblob(3)"), ("texts", "text = 'other'"), ("tiles", "hashes = zeroblob(3)")],
+)
+def test_what_is_damaged_in_the_repository_is_not_exported(table: str, change: str) -> None:
+    it = story(extra=300)
+    for namespace in it.tx.ledger.namespaces():
+        LEDGER.checkpoint(it.tx, namespace, signers(), at_once=True)
+    it.tx.connection.driver.cursor().execute(f"UPDATE {table} SET {change}")  # noqa: S608 - words of this test
+    with pytest.raises(CorruptError):
+        list(export(it.tx, LEDGER, signers()))
+
+
+@pytest.mark.parametrize(
+    ("number", "path"),
+    [
+        (0, "tile/0/000"),
+        (7, "tile/0/007"),
+        (999, "tile/0/999"),
+        (1000, "tile/0/x001/000"),
+        (1_234_067, "tile/0/x001/x234/067"),
+    ],
+)
+def test_paths_are_those_of_the_specification(number: int, path: str) -> None:
+    assert Piece(0, number, 256).path == path
+    assert Piece(None, number, 3).path == path.replace("/0/", "/entries/", 1) + ".p/3"
+
+
+@given(st.integers(0, 200_000))
+def test_pieces_cover_a_log(size: int) -> None:
+    found = list(pieces(size))
+    assert sum(piece.width for piece in found if piece.level is None) == size
+    assert sum(piece.width for piece in found if piece.level == 0) == size
+    assert sum(piece.width for piece in found if piece.level == 1) == size // 256
+
+
+@given(st.lists(st.binary(max_size=300), max_size=256))
+def test_bundles_decode_to_what_was_encoded(entries: list[bytes]) -> None:
+    data = encode_bundle(entries)
+    found = list(decode_bundle(data, len(entries), place="bundle"))
+    assert [entry for _, entry in found] == entries
+    assert all(data[at : at + len(entry)] == entry for at, entry in found)
+    for other in (data + b"\x00", data[:-1]):
+        if other != data:
+            with pytest.raises(CorruptError):
+                list(decode_bundle(other, len(entries), place="bundle"))
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["stemma/1/team", "stemma/2/team", "example.com/log"]),
+        st.builds(
+            Pin, st.just(fingerprints_of(keys())), st.integers(1, 2**53 - 1), st.binary(min_size=32, max_size=32)
+        ),
+    )
+)
+def test_pins_print_and_parse(logs: dict[str, Pin]) -> None:
+    pins = Pins(logs)
+    assert Pins.parse(pins.encode(), place="pins") == pins
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"logs":{},"schema":"stemma/pins/2"}',
+        b'{"logs":[],"schema":"stemma/pins/1"}',
+        b'{"logs":{},"schema":"stemma/pins/1","x":1}',
+        b'{"logs":{},"schema":"stemma/pins/1"} ',
+        b'{"logs":{"o":{"keys":[],"root":"00","size":1}},"schema":"stemma/pins/1"}',
+        b'{"logs":{"o":{"keys":["x"],"root":"' + b"00" * 32 + b'","size":1}},"schema":"stemma/pins/1"}',
+        b'{"logs":{"o":{"keys":[],"root":"' + b"0A" * 32 + b'","size":1}},"schema":"stemma/pins/1"}',
+        b'{"logs":{"o":{"keys":[],"root":"' + b"00" * 32 + b'","size":0}},"schema":"stemma/pins/1"}',
+    ],
+)
+def test_what_is_not_pins_is_refused(data: bytes) -> None:
+    with pytest.raises(CorruptError) as caught:
+        Pins.parse(data, place="pins.json")
+    assert caught.value.place == "pins.json"
+
+
+def test_pins_remember_the_last_root() -> None:
+    first = Pins().seen(Checkpoint("stemma/1/team", 1, bytes(32)), keys())
+    second = first.seen(Checkpoint("stemma/1/team", 2, root_of([bytes(32)])), keys())
+    assert list(second.logs) == ["stemma/1/team"]
+    assert second.logs["stemma/1/team"].size == 2
+    assert second.of_repository("stemma/1") == second.logs
+    assert second.of_repository("stemma/12") == {}
