@@ -37,7 +37,7 @@ class Member:
     @property
     def stored(self) -> bool:
         """Whether the data are the bytes themselves."""
-        return self.method == STORED and self.length == self.size
+        return self.method == STORED
 
 
 def read_members(reader: Reader) -> list[Member]:
@@ -120,6 +120,8 @@ def _read_entry(directory: bytes, at: int) -> tuple[_Entry, int]:
         size, length, header = (
             next(numbers) if is_wide else value for is_wide, value in zip(wide, (size, length, header), strict=True)
         )
+    if method == STORED and length != size:
+        raise MalformedError("a member that is stored with another length than its own")
     return _Entry(directory[name_at:extra_at], method, length, size, header), end
 
 
