@@ -23,7 +23,7 @@ from tests.ledger.logs import LEDGER, DictFolder, Tx, draft, drafts, keys, signe
 def exported(tx: Tx, word: str = "ours", ledger: Ledger = LEDGER) -> DictFolder:
     for namespace in tx.ledger.namespaces():
         ledger.checkpoint(tx, namespace, signers(word), at_once=True)
-    files = list(export(tx, ledger, signers(word)))
+    files = list(export(tx, ledger.repository, signers(word)))
     assert len({path for path, _ in files}) == len(files)
     return DictFolder(dict(files))
 
@@ -206,7 +206,7 @@ def test_one_exchanged_key_of_the_two_is_refused() -> None:
         it = story()
         for namespace in it.tx.ledger.namespaces():
             LEDGER.checkpoint(it.tx, namespace, pair, at_once=True)
-        assert refusal(DictFolder(dict(export(it.tx, LEDGER, pair))), pins).place == "keys"
+        assert refusal(DictFolder(dict(export(it.tx, LEDGER.repository, pair))), pins).place == "keys"
 
 
 @pytest.mark.parametrize("length", [2, 5])
@@ -243,7 +243,7 @@ def test_a_signed_index_over_a_false_log_is_refused() -> None:
     it.tx.connection.driver.cursor().execute(
         "UPDATE entries SET data = CAST(replace(CAST(data AS TEXT), 'u_3f9c', 'u_0000') AS BLOB) WHERE sequence = 1"
     )
-    folder = DictFolder(dict(export(it.tx, LEDGER, signers())))
+    folder = DictFolder(dict(export(it.tx, LEDGER.repository, signers())))
     assert refusal(folder).place.startswith("logs/team/tile/")
 
 
@@ -265,7 +265,7 @@ def test_a_text_taken_out_of_an_export_is_not_taken_for_redacted() -> None:
 
 def test_a_log_without_checkpoint_is_not_exported() -> None:
     with pytest.raises(ConflictError):
-        list(export(story().tx, LEDGER, signers()))
+        list(export(story().tx, LEDGER.repository, signers()))
 
 
 def test_an_export_of_nothing_verifies() -> None:
@@ -283,7 +283,7 @@ def test_what_is_damaged_in_the_repository_is_not_exported(table: str, change: s
         LEDGER.checkpoint(it.tx, namespace, signers(), at_once=True)
     it.tx.connection.driver.cursor().execute(f"UPDATE {table} SET {change}")  # noqa: S608 - words of this test
     with pytest.raises(CorruptError):
-        list(export(it.tx, LEDGER, signers()))
+        list(export(it.tx, LEDGER.repository, signers()))
 
 
 @pytest.mark.parametrize(

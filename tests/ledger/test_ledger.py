@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from stemma.errors import CorruptError, InvalidError, NotFoundError
 from stemma.ledger import Entry, LogFilter, append, append_many, commit_text, commitment_of
+from stemma.ledger.audit import LogReport
 from stemma.ledger.evidence.checkpoint import policy_for, verify_checkpoint
-from stemma.ledger.ledger import CHECKPOINT_INTERVAL, LogReport
+from stemma.ledger.ledger import CHECKPOINT_INTERVAL
 from stemma.ledger.proof import verify_consistency, verify_inclusion
 from stemma.ledger.tree import EMPTY_ROOT, root_of
 from tests.ledger.logs import LEDGER, NOW, Tx, draft, drafts, keys, signers

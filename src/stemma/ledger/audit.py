@@ -13,6 +13,23 @@ from stemma.ledger.ports import Tile
 from stemma.ledger.tree import HASH, WIDTH, Tree, fold, hash_leaf
 
 
+@dataclass(frozen=True, slots=True)
+class LogReport:
+    """What was found true of one log: its end, and how many of its entries the newest checkpoint signs."""
+
+    origin: str
+    size: int
+    root: bytes
+    time: int
+    signed: int
+    checkpoints: int
+
+    @property
+    def unsigned(self) -> int:
+        """How many entries at the end no checkpoint signs yet."""
+        return self.size - self.signed
+
+
 @dataclass(slots=True)
 class Follower:
     """Takes the entries of one log in order; keeps the partial tile of each level and nothing more.

@@ -8,9 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 
 from stemma.errors import CorruptError, NotFoundError
-from stemma.ledger.audit import Follower, compare_tile
+from stemma.ledger.audit import Follower, LogReport, compare_tile
 from stemma.ledger.entry import Entry
-from stemma.ledger.evidence.checkpoint import Checkpoint, Policy, Signer, policy_for, sign_checkpoint, verify_checkpoint
+from stemma.ledger.evidence.checkpoint import (
+    Checkpoint,
+    Policy,
+    Signer,
+    policy_for,
+    repository_name,
+    sign_checkpoint,
+    verify_checkpoint,
+)
 from stemma.ledger.evidence.note import PublicKey, SignedNote
 from stemma.ledger.fields import check_namespace
 from stemma.ledger.ports import EVERYTHING, Head, LedgerStore, LogFilter, LogTransaction, Row, StoredCheckpoint
@@ -45,23 +53,6 @@ class Inclusion:
 
 
 @dataclass(frozen=True, slots=True)
-class LogReport:
-    """What was found true of one log: its end, and how many of its entries the newest checkpoint signs."""
-
-    origin: str
-    size: int
-    root: bytes
-    time: int
-    signed: int
-    checkpoints: int
-
-    @property
-    def unsigned(self) -> int:
-        """How many entries at the end no checkpoint signs yet."""
-        return self.size - self.signed
-
-
-@dataclass(frozen=True, slots=True)
 class Ledger:
     """The logs of one repository; `repository` is its id."""
 
@@ -70,7 +61,7 @@ class Ledger:
     @property
     def name(self) -> str:
         """What the origins of all logs begin with."""
-        return f"stemma/{self.repository}"
+        return repository_name(self.repository)
 
     def origin(self, namespace: str) -> str:
         """Return the origin of a namespace's log: `stemma/<repository>/<namespace>`."""

@@ -108,6 +108,11 @@ class Verified:
     time: int
 
 
+def repository_name(repository: str) -> str:
+    """Return what the origins of all logs of a repository begin with, and its keys are named."""
+    return f"stemma/{repository}"
+
+
 def policy_for(name: str, keys: Sequence[PublicKey], *, ignores_others: bool = False) -> Policy:
     """Return the policy that the notes of the log `name` are signed by exactly `keys`."""
     ordered = sorted(keys, key=lambda key: key.algorithm)

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from stemma.errors import ConflictError, CorruptError
 from stemma.ledger.evidence import layout
-from stemma.ledger.evidence.checkpoint import Checkpoint, Signer, policy_for, sign_checkpoint
+from stemma.ledger.evidence.checkpoint import Checkpoint, Signer, policy_for, repository_name, sign_checkpoint
 from stemma.ledger.evidence.layout import Listed, Piece
-from stemma.ledger.ledger import Ledger
 from stemma.ledger.ports import LedgerTransaction, StoredCheckpoint
 from stemma.ledger.text import commitment_of
 from stemma.ledger.tree import HASH, WIDTH
@@ -21,35 +20,36 @@ from stemma.records import Digest, canonical
 _MENTION = re.compile(rb'"(sha256:[0-9a-f]{64})"')
 
 
-def export(tx: LedgerTransaction, ledger: Ledger, signers: Sequence[Signer]) -> Iterator[tuple[str, bytes]]:
-    """Yield (path, bytes) of every file of an export of all logs; reads only.
+def export(tx: LedgerTransaction, repository: str, signers: Sequence[Signer]) -> Iterator[tuple[str, bytes]]:
+    """Yield (path, bytes) of every file of an export of all logs of the repository with this id; reads only.
 
     Every log needs a checkpoint, best a fresh one (`Ledger.checkpoint(…, at_once=True)`), else a ConflictError. The
     files are complete once the last is written: `index`, `keys` and `checkpoint` come at the end.
     """
+    name = repository_name(repository)
     files: list[Listed] = []
     mentioned: dict[str, None] = {}
-    for path, data in _contents(tx, ledger, signers, mentioned):
+    for path, data in _contents(tx, name, signers, mentioned):
         files.append(Listed.of(path, data))
         yield path, data
     index = layout.encode_index(files)
-    origin = f"{ledger.name}/{layout.EXPORTS}/{tx.now}"
+    origin = f"{name}/{layout.EXPORTS}/{tx.now}"
     checkpoint = Checkpoint(origin, len(files), layout.index_root(index))
     yield layout.INDEX, index
-    yield layout.KEYS, _keys(ledger.name, signers)
+    yield layout.KEYS, _keys(name, signers)
     yield layout.CHECKPOINT, sign_checkpoint(checkpoint, signers, tx.now)
 
 
 def _contents(
-    tx: LedgerTransaction, ledger: Ledger, signers: Sequence[Signer], mentioned: dict[str, None]
+    tx: LedgerTransaction, name: str, signers: Sequence[Signer], mentioned: dict[str, None]
 ) -> Iterator[tuple[str, bytes]]:
     for namespace in tx.ledger.namespaces():
-        newest = ledger.newest_checkpoint(tx, namespace)
+        newest = next(iter(tx.ledger.checkpoints(namespace, below=None, limit=1)), None)
         if newest is None:
             raise ConflictError(f"the log of {namespace} has no checkpoint yet", hint="Sign one, then export again.")
         folder = f"{layout.LOGS}/{namespace}"
         yield f"{folder}/{layout.CHECKPOINT}", newest.note
-        yield f"{folder}/{layout.KEYS}", _keys(ledger.origin(namespace), signers)
+        yield f"{folder}/{layout.KEYS}", _keys(f"{name}/{namespace}", signers)
         for path, data in _log(tx, namespace, newest, mentioned):
             yield f"{folder}/{path}", data
     yield from _mentions(tx, mentioned)

@@ -18,14 +18,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stemma.errors import CorruptError, InvalidError, StemmaError
-from stemma.ledger.audit import Follower, compare_tile
+from stemma.ledger.audit import Follower, LogReport, compare_tile
 from stemma.ledger.evidence import layout
-from stemma.ledger.evidence.checkpoint import Checkpoint, Policy, policy_for, verify_checkpoint
+from stemma.ledger.evidence.checkpoint import Checkpoint, Policy, policy_for, repository_name, verify_checkpoint
 from stemma.ledger.evidence.layout import Listed, Piece
 from stemma.ledger.evidence.note import PublicKey
 from stemma.ledger.evidence.pins import Pin, Pins, fingerprints_of
 from stemma.ledger.fields import Members, check_namespace
-from stemma.ledger.ledger import LogReport
 from stemma.ledger.ports import Tile
 from stemma.ledger.text import commitment_of
 from stemma.ledger.tree import HASH, WIDTH, hash_leaf
@@ -114,7 +113,7 @@ def _check_keys(
         raise CorruptError(error.message, place=layout.KEYS) from error
     if policy.keys != found:
         raise CorruptError("the keys are not in their order under one name", place=layout.KEYS)
-    if repository is not None and name != f"stemma/{repository}":
+    if repository is not None and name != repository_name(repository):
         raise CorruptError(f"the export is of {name!r}, not of the repository {repository!r}", place=layout.KEYS)
     fingerprints = fingerprints_of(keys)
     pinned = pins.of_repository(name)
