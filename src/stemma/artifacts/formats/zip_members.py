@@ -81,11 +81,21 @@ def _find_directory(reader: Reader) -> tuple[int, int, int]:
     if disk not in {0, _MAX16} or first not in {0, _MAX16} or here != count:
         raise MalformedError("a zip that is split over several files")
     end = start + at
-    if _MAX16 in (count, disk) or _MAX32 in (length, offset):
+    # PyTorch writes a zip64 record also where nothing needs it: then both say the same.
+    classic = (count, length, offset)
+    if _MAX16 in (count, disk) or _MAX32 in (length, offset) or _has_locator(reader, end):
         count, length, offset, end = _find_directory64(reader, end)
+        wide = (count, length, offset)
+        if any(a not in {b, limit} for a, b, limit in zip(classic, wide, (_MAX16, _MAX32, _MAX32), strict=True)):
+            raise MalformedError("the two end records of the zip do not agree")
     if offset + length != end:
         raise MalformedError("the zip's directory is not in front of its end record")
     return count, length, offset
+
+
+def _has_locator(reader: Reader, end: int) -> bool:
+    at = end - _END64_LOCATOR.size
+    return at >= 0 and reader.read(at, 4) == b"PK\x06\x07"
 
 
 def _find_directory64(reader: Reader, end: int) -> tuple[int, int, int, int]:

@@ -124,7 +124,7 @@ def pack_id(footer: bytes) -> PackId:
     return PackId(blake3(footer).digest(16).hex())
 
 
-def trailer(footer: bytes, offset: int) -> bytes:
+def encode_trailer(footer: bytes, offset: int) -> bytes:
     """Return the last bytes of a pack whose footer stands at `offset`."""
     return _TRAILER.pack(offset, len(footer), blake3(footer).digest(), VERSION, 0, _TRAILER_MAGIC)
 

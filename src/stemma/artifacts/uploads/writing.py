@@ -13,14 +13,18 @@ from stemma.artifacts.packs.pack import (
     HEADER,
     HEADER_SIZE,
     RECORD_HEADER_SIZE,
+    TRAILER_SIZE,
     Footer,
     PackId,
     StoredBlock,
+    Trailer,
+    check_header,
+    encode_trailer,
     pack_id,
-    trailer,
 )
 from stemma.artifacts.packs.recipe import BlockId, Recipe, Segment, SegmentId
 from stemma.artifacts.ports import PackDraft
+from stemma.errors import CorruptError
 
 PACK_SIZE = 64 << 20
 """A pack is closed when it holds at least so many bytes, or so many rows that its footer would grow long."""
@@ -99,11 +103,13 @@ class PackWriter:
         return decode_block(block, check_record(block, record, place=place), place=place)
 
     def finish(self) -> tuple[WrittenPack, ...]:
-        """Close the last pack and return all of them, durable."""
+        """Close the last pack and return all of them, durable; a CorruptError if one does not read back."""
         if self._open is not None:
             self._close(self._open)
         for sealing in self._sealing:
             sealing.result()
+        for pack in self._closed:
+            _check_frame(pack)
         return tuple(self._closed)
 
     def close(self) -> None:
@@ -123,8 +129,16 @@ class PackWriter:
     def _close(self, pack: _OpenPack) -> None:
         footer = Footer(self._scope, tuple(pack.blocks), tuple(pack.segments), tuple(pack.recipes))
         encoded = footer.encode()
-        end = trailer(encoded, pack.offset)
+        end = encode_trailer(encoded, pack.offset)
         pack.draft.append(encoded + end)
         self._closed.append(WrittenPack(pack.draft, pack_id(encoded), footer, pack.offset + len(encoded) + len(end)))
         self._sealing.append(self._sealer.submit(pack.draft.seal))
         self._open = None
+
+
+def _check_frame(pack: WrittenPack) -> None:
+    place = "pack being written"
+    check_header(pack.draft.read(0, HEADER_SIZE), place=place)
+    trailer = Trailer.decode(pack.draft.read(pack.size - TRAILER_SIZE, TRAILER_SIZE), pack.size, place=place)
+    if trailer.footer(pack.draft.read(trailer.offset, trailer.length), place=place) != pack.footer:
+        raise CorruptError("the footer does not read back as it was written", place=place)
