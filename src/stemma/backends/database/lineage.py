@@ -1,0 +1,123 @@
+"""The tables of lineage: nodes and edges, which follow from records.
+
+Ids grow in the order of writing, which is how a traversal knows what was there when it began. Each direction has an
+index that holds all it needs. How many edges meet a node is kept beside it, so that leaves are never asked.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Column, Index, bindparam, func, insert, select, update
+
+from stemma.backends.database.dialect import Connection, Statement, insert_or_ignore, member_of
+from stemma.backends.database.schema import TEXT, WHOLE, TableClass, table
+from stemma.lineage.graph import Bound, Direction, Found, Step
+
+nodes = table(
+    "nodes",
+    TableClass.PROJECTED,
+    Column("id", WHOLE, primary_key=True),
+    Column("name", TEXT, nullable=False, unique=True),
+    Column("is_linked", WHOLE, nullable=False),
+    Column("parents", WHOLE, nullable=False),
+    Column("children", WHOLE, nullable=False),
+)
+edges = table(
+    "edges",
+    TableClass.PROJECTED,
+    Column("id", WHOLE, primary_key=True),
+    Column("child", WHOLE, nullable=False),
+    Column("parent", WHOLE, nullable=False),
+    Column("kind", WHOLE, nullable=False),
+    Index("ix_edges_up", "child", "id", "parent", "kind"),
+    Index("ix_edges_down", "parent", "id", "child", "kind"),
+)
+
+_BOUND = Statement(
+    select(select(func.max(edges.c.id)).scalar_subquery(), select(func.max(nodes.c.id)).scalar_subquery())
+)
+_IS_LINKED = Statement(select(nodes.c.is_linked).where(nodes.c.name == bindparam("name")))
+_ID = Statement(select(nodes.c.id).where(nodes.c.name == bindparam("name")))
+_NAME = Statement(insert_or_ignore(nodes).values(name=bindparam("name"), is_linked=0, parents=0, children=0))
+_LINK = Statement(
+    update(nodes)
+    .values(is_linked=1, parents=nodes.c.parents + bindparam("more"))
+    .where(nodes.c.id == bindparam("node"))
+)
+_ADD = Statement(insert(edges).values(child=bindparam("of"), parent=bindparam("origin"), kind=bindparam("code")))
+_COUNT = Statement(update(nodes).values(children=nodes.c.children + 1).where(nodes.c.id == bindparam("node")))
+
+
+class _Direction:
+    """The statements of one direction."""
+
+    def __init__(self, source: Column[int], target: Column[int], degree: Column[int]) -> None:
+        step = select(source, edges.c.id, target, edges.c.kind)
+        within = edges.c.id <= bindparam("bound")
+        found = select(nodes.c.id, nodes.c.name, degree)
+        self.find = Statement(found.where(nodes.c.name == bindparam("name")))
+        self.describe = Statement(found.where(member_of(nodes.c.id, "of")))
+        self.steps = Statement(step.where(member_of(source, "of"), within))
+        self.steps_after = Statement(
+            step.where(source == bindparam("of"), edges.c.id > bindparam("after"), within)
+            .order_by(edges.c.id)
+            .limit(bindparam("size"))
+        )
+
+
+_DIRECTIONS: dict[Direction, _Direction] = {
+    "parents": _Direction(edges.c.child, edges.c.parent, nodes.c.parents),
+    "children": _Direction(edges.c.parent, edges.c.child, nodes.c.children),
+}
+
+
+class DatabaseLineage:
+    """`LineageStore` on a database."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def bound(self) -> Bound:
+        """Return the present state."""
+        edge, node = self._connection.one(_BOUND) or (None, None)
+        return Bound(edge or 0, node or 0)
+
+    def find(self, name: str, direction: Direction) -> Found | None:
+        """Return a node by name."""
+        row = self._connection.one(_DIRECTIONS[direction].find, name=name)
+        return None if row is None else Found(*row)
+
+    def describe(self, nodes: Sequence[int], direction: Direction) -> list[Found]:
+        """Return these nodes, in any order."""
+        return [Found(*row) for row in self._connection.all(_DIRECTIONS[direction].describe, of=nodes)]
+
+    def steps(self, nodes: Sequence[int], direction: Direction, bound: int) -> list[Step]:
+        """Return all edges up to `bound` that lead on from these nodes, in any order."""
+        rows = self._connection.all(_DIRECTIONS[direction].steps, of=nodes, bound=bound)
+        return [Step(*row) for row in rows]
+
+    def steps_after(self, node: int, direction: Direction, after: int, bound: int, limit: int) -> list[Step]:
+        """Return up to `limit` edges behind `after` and up to `bound` that lead on from one node, in order."""
+        statement = _DIRECTIONS[direction].steps_after
+        rows = self._connection.all(statement, of=node, after=after, bound=bound, size=limit)
+        return [Step(*row) for row in rows]
+
+    def is_linked(self, name: str) -> bool:
+        """Return whether the node was written with its parents; others are only named as a parent so far."""
+        row = self._connection.one(_IS_LINKED, name=name)
+        return row is not None and row[0] == 1
+
+    def link(self, child: str, edges: Sequence[tuple[str, int]]) -> None:
+        """Write a node, the edges to its parents with the codes of their kinds, and parents not yet named."""
+        node = self._named(child)
+        self._connection.run(_LINK, node=node, more=len(edges))
+        for name, code in edges:
+            parent = self._named(name)
+            self._connection.run(_ADD, of=node, origin=parent, code=code)
+            self._connection.run(_COUNT, node=parent)
+
+    def _named(self, name: str) -> int:
+        self._connection.run(_NAME, name=name)
+        row = self._connection.one(_ID, name=name)
+        return 0 if row is None else int(row[0])
