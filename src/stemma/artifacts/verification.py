@@ -18,6 +18,7 @@ from stemma.artifacts.packs.pack import (
     StoredBlock,
     Trailer,
     check_header,
+    check_version,
     pack_id,
 )
 from stemma.artifacts.packs.recipe import BlockId, Recipe, SegmentId
@@ -84,9 +85,10 @@ def read_footer(packs: PackStore, pack: PackId) -> tuple[Footer, int]:
     """Read a published pack's footer and its size; a CorruptError says at which offset the frame is broken."""
     place = f"pack {pack}"
     size = packs.size(pack)
-    check_header(packs.read(pack, 0, HEADER_SIZE), place=place)
-    start = max(size - TRAILER_SIZE, 0)
-    trailer = Trailer.decode(packs.read(pack, start, TRAILER_SIZE), size, place=place)
+    header, end = packs.read(pack, 0, HEADER_SIZE), packs.read(pack, max(size - TRAILER_SIZE, 0), TRAILER_SIZE)
+    check_version(header, end, place=place)
+    check_header(header, place=place)
+    trailer = Trailer.decode(end, size, place=place)
     data = packs.read(pack, trailer.offset, trailer.length)
     footer = trailer.footer(data, place=place)
     if pack_id(data) != pack:
@@ -148,7 +150,6 @@ class Verification:
         if self.deep:
             for found in ordered_map(pool, lambda group: self._check_blocks(summary.id, group), _groups(whole)):
                 for block, error in found:
-                    self._bad.add((summary.id, block.id))
                     self._note(summary.id, block, error)
                 self.progress(0)
         self.progress(summary.size)
@@ -195,6 +196,7 @@ class Verification:
         if isinstance(error, UnsupportedError):
             self._unsupported.append(str(error))
         else:
+            self._bad.add((pack, block.id))
             length = RECORD_HEADER_SIZE + block.stored
             self._damages.append(Damage(pack, block.offset, length, error.message))
 

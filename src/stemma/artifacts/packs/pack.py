@@ -129,15 +129,21 @@ def encode_trailer(footer: bytes, offset: int) -> bytes:
     return _TRAILER.pack(offset, len(footer), blake3(footer).digest(), VERSION, 0, _TRAILER_MAGIC)
 
 
+def check_version(header: bytes, end: bytes, *, place: str) -> None:
+    """Raise an UnsupportedError if the first and last bytes of a pack both say that it is of a newer version."""
+    if len(header) == HEADER_SIZE and len(end) == TRAILER_SIZE:
+        magic, version, _ = _HEADER.unpack(header)
+        _, _, _, again, _, end_magic = _TRAILER.unpack(end)
+        if (magic, end_magic) == (_HEADER_MAGIC, _TRAILER_MAGIC) and version == again and version > VERSION:
+            hint = "Use a newer Stemma to read it."
+            raise UnsupportedError(f"pack format {version}; this release reads {VERSION}", hint=hint, place=place)
+
+
 def check_header(data: bytes, *, place: str) -> None:
-    """Check a pack's first bytes: CorruptError for a wrong one, UnsupportedError for a newer version."""
-    if len(data) != HEADER_SIZE or not data.startswith(_HEADER_MAGIC):
-        raise CorruptError("not a pack: it does not begin like one", place=f"{place}, offset 0")
-    _, version, reserved = _HEADER.unpack(data)
-    if version > VERSION:
-        raise UnsupportedError(f"pack format {version}; this release reads {VERSION}", place=place)
+    """Check a pack's first bytes; a CorruptError for any that are wrong."""
     if data != HEADER:
-        raise CorruptError(f"a pack header of version {version} and flags {reserved}", place=f"{place}, offset 8")
+        what = "a damaged pack header" if data.startswith(_HEADER_MAGIC) else "not a pack: it does not begin like one"
+        raise CorruptError(what, place=f"{place}, offset 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +160,9 @@ class Trailer:
         where = f"{place}, offset {max(size - TRAILER_SIZE, 0)}"
         if len(data) != TRAILER_SIZE or not data.endswith(_TRAILER_MAGIC):
             raise CorruptError("the pack has no end: it is torn or truncated", place=where)
-        offset, length, digest, version, reserved, _ = _TRAILER.unpack(data)
-        if version > VERSION:
-            raise UnsupportedError(f"pack format {version}; this release reads {VERSION}", place=place)
+        offset, length, digest, *_ = _TRAILER.unpack(data)
         exact = data == _TRAILER.pack(offset, length, digest, VERSION, 0, _TRAILER_MAGIC)
-        if not exact or reserved or length > MAX_FOOTER or offset + length + TRAILER_SIZE != size:
+        if not exact or length > MAX_FOOTER or offset + length + TRAILER_SIZE != size:
             raise CorruptError("the end of the pack does not fit its size", place=where)
         return cls(offset, length, digest)
 
