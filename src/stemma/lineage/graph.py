@@ -21,21 +21,13 @@ _LEAVES_PER_EDGE = 16
 _UNKNOWN = -1
 
 
-class Found(NamedTuple):
-    """A node in the store: its id, its name, and how many edges lead on from it in one direction."""
-
-    id: int
-    name: str
-    degree: int
-
-
-class Step(NamedTuple):
-    """An edge in the store as it is walked, from one node to the next; `edge` is its id, `kind` its code."""
-
-    source: int
-    edge: int
-    target: int
-    kind: int
+# Plain tuples, as the driver returns them: a page handles thousands.
+Found: TypeAlias = tuple[int, str, int]
+"""A node in the store: its id, its name, and its degree, how many edges lead on from it in one direction."""
+Step: TypeAlias = tuple[int, int, int, int]
+"""An edge as it is walked: the node it leads from, its id, the node it leads to, the code of its kind."""
+Reached: TypeAlias = tuple[int, int, int, int]
+"""A node on its first visit: its id, the code of the kind of edge, the node it was reached from, the distance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +65,6 @@ class GraphStore(Protocol):
         """Return up to `limit` edges behind `after` and up to `bound` that lead on from one node, in order."""
 
 
-class Reached(NamedTuple):
-    """A node on its first visit: over which kind of edge, from which node, how far from the start."""
-
-    node: int
-    kind: int
-    source: int
-    depth: int
-
-
 class Traversal:
     """A traversal on its way; used by one thread at a time.
 
@@ -114,11 +97,12 @@ class Traversal:
         self._bound = bound
         self._kinds = kinds
         self._depth = FAR if depth is None else depth
-        self._seen = bytearray(max(bound.node, start.id) + 1)
-        self._seen[start.id] = 1
-        self._queue = array("q", [start.id])
+        node, _, degree = start
+        self._seen = bytearray(max(bound.node, node) + 1)
+        self._seen[node] = 1
+        self._queue = array("q", [node])
         self._depths = array("i", [0])
-        self._degrees = array("i", [start.degree])
+        self._degrees = array("i", [degree])
         self._head = 0
         self._after = 0
 
@@ -159,13 +143,10 @@ class Traversal:
         self._head, self._after = position.head, position.after
         return True
 
-    def learn(self, degrees: Mapping[int, int]) -> None:
+    def learn(self, degrees: Sequence[int]) -> None:
         """Note the degrees of the nodes reached last, which saves reading them again."""
-        for index in range(len(self._queue) - 1, -1, -1):
-            degree = degrees.get(self._queue[index])
-            if degree is None:
-                break
-            self._degrees[index] = degree
+        first = len(self._queue) - len(degrees)
+        self._degrees[first:] = array("i", degrees)
         self._skip_leaves()
 
     def _skip_leaves(self) -> int:
@@ -184,18 +165,18 @@ class Traversal:
         last = self._group(store)
         if last == head + 1:
             steps = store.steps_after(self._queue[head], self._direction, self._after, self._bound.edge, CHUNK)
-            end = (last, 0) if len(steps) < CHUNK else (head, steps[-1].edge)
+            end = (last, 0) if len(steps) < CHUNK else (head, steps[-1][1])
             places = {self._queue[head]: head}
         else:
             places = {self._queue[index]: index for index in range(head, last) if self._degrees[index] > 0}
             steps = store.steps(list(places), self._direction, self._bound.edge) if places else []
-            steps.sort(key=lambda step: (places[step.source], step.edge))
+            steps.sort(key=lambda step: (places[step[0]], step[1]))
             end = (last, 0)
         stopped = self._follow(steps, places, reached, limit)
         if stopped is None or stopped is steps[-1]:
             self._head, self._after = end
         else:
-            self._head, self._after = places[stopped.source], stopped.edge
+            self._head, self._after = places[stopped[0]], stopped[1]
         return len(steps) + 1
 
     def _group(self, store: GraphStore) -> int:
@@ -219,8 +200,8 @@ class Traversal:
             for index in range(head, min(len(self._queue), head + _NODES))
             if self._degrees[index] == _UNKNOWN
         }
-        for found in store.describe(list(places), self._direction):
-            self._degrees[places[found.id]] = found.degree
+        for node, _, degree in store.describe(list(places), self._direction):
+            self._degrees[places[node]] = degree
 
     def _follow(
         self, steps: Sequence[Step], places: Mapping[int, int], reached: list[Reached], limit: int
@@ -236,7 +217,7 @@ class Traversal:
             self._queue.append(target)
             self._depths.append(depth)
             self._degrees.append(_UNKNOWN)
-            reached.append(Reached(target, kind, source, depth))
+            reached.append((target, kind, source, depth))
             if len(reached) == limit:
                 return step
         return None

@@ -122,15 +122,16 @@ def walk(tx: LineageTransaction, node: str, direction: Direction) -> Iterator[st
     traversal = Traversal(start, direction, store.bound())
     while not traversal.is_done:
         reached = traversal.advance(store, _WALK, EDGES_PER_PAGE)
-        names = {found.id: found.name for found in store.describe([each.node for each in reached], direction)}
-        yield from (names[each.node] for each in reached)
+        nodes = [node for node, *_ in reached]
+        names = _names(store, nodes)
+        yield from (names[node] for node in nodes)
 
 
 def _parents(store: LineageStore, child: str) -> set[Edge]:
     found = _find(store, child, "parents")
-    steps = store.steps([found.id], "parents", store.bound().edge)
-    names = {each.id: each.name for each in store.describe(sorted({step.target for step in steps}), "parents")}
-    return {Edge(names[step.target], KINDS[step.kind]) for step in steps}
+    steps = store.steps([found[0]], "parents", store.bound().edge)
+    names = _names(store, [target for _, _, target, _ in steps])
+    return {Edge(names[target], KINDS[kind]) for _, _, target, kind in steps}
 
 
 def _refuse_cycle(store: LineageStore, child: str, edges: Sequence[Edge]) -> None:
@@ -139,7 +140,7 @@ def _refuse_cycle(store: LineageStore, child: str, edges: Sequence[Edge]) -> Non
     if any(edge.parent == child for edge in edges):
         raise InvalidError(message)
     known = store.find(child, "children")
-    if known is None or known.degree == 0:
+    if known is None or known[2] == 0:
         return
     bound = store.bound()
     for name in {edge.parent for edge in edges}:
@@ -148,7 +149,7 @@ def _refuse_cycle(store: LineageStore, child: str, edges: Sequence[Edge]) -> Non
             continue
         traversal = Traversal(start, "parents", bound)
         while not traversal.is_done:
-            if any(each.node == known.id for each in traversal.advance(store, _WALK, EDGES_PER_PAGE)):
+            if any(node == known[0] for node, *_ in traversal.advance(store, _WALK, EDGES_PER_PAGE)):
                 raise InvalidError(message)
 
 
@@ -216,13 +217,12 @@ class Lineage:
             raise InvalidError(f"a search returns 1 to {MAX_PATHS} paths, not {limit}")
         store = tx.lineage
         bound = store.bound()
-        below, above = _find(store, one, "parents").id, _find(store, other, "parents").id
+        below, above = _find(store, one, "parents")[0], _find(store, other, "parents")[0]
         up = shortest(store, (below, above), bound, limit)
         down = up if up.paths else shortest(store, (above, below), bound, limit)
         found = up if up.paths else down
         is_complete = found.is_complete and (bool(found.paths) or up.is_complete)
-        nodes = sorted({node for path in found.paths for step in path for node in (step.source, step.target)})
-        names = {each.id: each.name for each in store.describe(nodes, "parents")}
+        names = _names(store, [node for path in found.paths for step in path for node in (step[0], step[2])])
         return Paths(tuple(tuple(_hop(step, names) for step in path) for path in found.paths), is_complete)
 
     def _page(self, store: LineageStore, node: str, direction: Direction, ask: Ask, caller: str) -> Page[Visit]:
@@ -255,19 +255,24 @@ def _find(store: LineageStore, name: str, direction: Direction) -> Found:
     return found
 
 
+def _names(store: LineageStore, nodes: Sequence[int]) -> dict[int, str]:
+    return {node: name for node, name, _ in store.describe(sorted(set(nodes)), "parents")}
+
+
 def _describe(
     store: LineageStore, direction: Direction, traversal: Traversal, reached: Sequence[Reached]
 ) -> tuple[Visit, ...]:
-    nodes = {each.node for each in reached} | {each.source for each in reached}
-    found = {each.id: each for each in store.describe(list(nodes), direction)}
-    traversal.learn({each.node: found[each.node].degree for each in reached})
-    return tuple(
-        Visit(found[each.node].name, KINDS[each.kind], found[each.source].name, each.depth) for each in reached
-    )
+    nodes = {node for node, *_ in reached} | {source for _, _, source, _ in reached}
+    found = store.describe(list(nodes), direction)
+    names = {node: name for node, name, _ in found}
+    degrees = {node: degree for node, _, degree in found}
+    traversal.learn([degrees[node] for node, *_ in reached])
+    return tuple(Visit(names[node], KINDS[kind], names[source], distance) for node, kind, source, distance in reached)
 
 
 def _hop(step: Step, names: Mapping[int, str]) -> Hop:
-    return Hop(names[step.source], KINDS[step.kind], names[step.target])
+    source, _, target, kind = step
+    return Hop(names[source], KINDS[kind], names[target])
 
 
 def _read_position(held: Json) -> tuple[Bound, Position]:

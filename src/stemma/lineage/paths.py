@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 from stemma.lineage.graph import Bound, GraphStore, Step
 
@@ -28,14 +29,14 @@ def shortest(store: GraphStore, ends: tuple[int, int], bound: Bound, limit: int)
     into: dict[int, list[Step]] = {start: []}
     level = [start]
     while level and goal not in into:
-        steps = sorted(_steps(store, level, bound, budget), key=lambda step: step.edge)
+        steps = sorted(_steps(store, level, bound, budget), key=itemgetter(1))
         budget -= len(steps) + 1
         if budget <= 0:
             return Ways((), is_complete=False)
         following: dict[int, list[Step]] = {}
         for step in steps:
-            if step.target not in into:
-                following.setdefault(step.target, []).append(step)
+            if step[2] not in into:
+                following.setdefault(step[2], []).append(step)
         into |= following
         level = sorted(following)
     if goal not in into:
@@ -70,6 +71,6 @@ def _unwind(into: dict[int, list[Step]], start: int, goal: int) -> Iterator[tupl
         if turn < len(ways):
             stack.append((node, turn + 1))
             path.append(ways[turn])
-            stack.append((ways[turn].source, 0))
+            stack.append((ways[turn][0], 0))
         elif path:
             path.pop()

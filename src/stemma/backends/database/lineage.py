@@ -5,6 +5,7 @@ index that holds all it needs. How many edges meet a node is kept beside it, so 
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 from sqlalchemy import Column, Index, bindparam, func, insert, select, update
 
@@ -85,23 +86,21 @@ class DatabaseLineage:
 
     def find(self, name: str, direction: Direction) -> Found | None:
         """Return a node by name."""
-        row = self._connection.one(_DIRECTIONS[direction].find, name=name)
-        return None if row is None else Found(*row)
+        return cast("Found | None", self._connection.one(_DIRECTIONS[direction].find, name=name))
 
     def describe(self, nodes: Sequence[int], direction: Direction) -> list[Found]:
         """Return these nodes, in any order."""
-        return [Found(*row) for row in self._connection.all(_DIRECTIONS[direction].describe, of=nodes)]
+        return cast("list[Found]", self._connection.all(_DIRECTIONS[direction].describe, of=nodes))
 
     def steps(self, nodes: Sequence[int], direction: Direction, bound: int) -> list[Step]:
         """Return all edges up to `bound` that lead on from these nodes, in any order."""
-        rows = self._connection.all(_DIRECTIONS[direction].steps, of=nodes, bound=bound)
-        return [Step(*row) for row in rows]
+        return cast("list[Step]", self._connection.all(_DIRECTIONS[direction].steps, of=nodes, bound=bound))
 
     def steps_after(self, node: int, direction: Direction, after: int, bound: int, limit: int) -> list[Step]:
         """Return up to `limit` edges behind `after` and up to `bound` that lead on from one node, in order."""
         statement = _DIRECTIONS[direction].steps_after
         rows = self._connection.all(statement, of=node, after=after, bound=bound, size=limit)
-        return [Step(*row) for row in rows]
+        return cast("list[Step]", rows)
 
     def is_linked(self, name: str) -> bool:
         """Return whether the node was written with its parents; others are only named as a parent so far."""
