@@ -114,6 +114,14 @@ def test_small_blocks_of_small_files_are_shared_across_batches() -> None:
     assert [file.path for file in addition.files] == [str(number) for number in range(1_000)]
 
 
+def test_results_come_in_the_order_of_the_files() -> None:
+    contents = [RNG.bytes(size) for size in (10, 70_000, 20, 3_000_000, 0, 70_001, 5)]
+    added = Store().add([Bytes(str(number), data) for number, data in enumerate(contents)]).files
+    assert [(file.path, file.digest) for file in added] == [
+        (str(number), Digest.of(data)) for number, data in enumerate(contents)
+    ]
+
+
 def test_what_is_malformed_is_stored_and_reported() -> None:
     store = Store()
     data = struct.pack("<Q", 2**63) + b"{" + bytes(100_000)

@@ -105,7 +105,7 @@ class Intake:
             self._packs.discard(self._upload.id)
 
     def add(self, files: Iterable[SourceFile]) -> tuple[AddedFile, ...]:
-        """Store files, in order; equal content is stored once, whatever it is called and however often it comes.
+        """Store files and say what became of each, in their order; equal content is stored once.
 
         ConflictError if a file changes meanwhile, UnavailableError if it or the store cannot be read or written.
         """
@@ -139,14 +139,15 @@ class Intake:
         batch: list[SourceFile] = []
         size = 0
         for file in files:
-            if file.size > SMALL_FILE:
-                yield from self._parts(file)
-                continue
-            batch.append(file)
-            size += file.size
-            if len(batch) == BATCH_FILES or size >= BATCH_BYTES:
+            large = file.size > SMALL_FILE
+            if batch and (large or len(batch) == BATCH_FILES or size >= BATCH_BYTES):
                 yield Batch(batch)
                 batch, size = [], 0
+            if large:
+                yield from self._parts(file)
+            else:
+                batch.append(file)
+                size += file.size
         if batch:
             yield Batch(batch)
 
