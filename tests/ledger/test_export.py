@@ -9,15 +9,26 @@ from hypothesis import strategies as st
 
 from stemma.errors import ConflictError, CorruptError
 from stemma.ledger import append, append_many, commit_text
-from stemma.ledger.evidence.checkpoint import Checkpoint
+from stemma.ledger.evidence.checkpoint import Checkpoint, policy_for, sign_checkpoint, verify_checkpoint
 from stemma.ledger.evidence.export import export
-from stemma.ledger.evidence.layout import Piece, decode_bundle, encode_bundle, pieces
+from stemma.ledger.evidence.layout import (
+    OUTER,
+    Listed,
+    Piece,
+    decode_bundle,
+    encode_bundle,
+    encode_index,
+    encode_keys,
+    index_root,
+    pieces,
+)
+from stemma.ledger.evidence.note import SignatureLine, SignedNote
 from stemma.ledger.evidence.offline import ExportReport, verify_export
 from stemma.ledger.evidence.pins import Pin, Pins, fingerprints_of
 from stemma.ledger.ledger import Ledger
 from stemma.ledger.tree import root_of
 from stemma.records import Digest, canonical
-from tests.ledger.logs import LEDGER, DictFolder, Tx, draft, drafts, keys, signers
+from tests.ledger.logs import LEDGER, NOW, DictFolder, Tx, draft, drafts, keys, signers
 
 
 def exported(tx: Tx, word: str = "ours", ledger: Ledger = LEDGER) -> DictFolder:
@@ -247,6 +258,76 @@ def test_a_signed_index_over_a_false_log_is_refused() -> None:
     assert refusal(folder).place.startswith("logs/team/tile/")
 
 
+def indexed(files: dict[str, bytes], *lines: Listed) -> DictFolder:
+    """Return `files` under a new index, signed by the owner, in which `lines` stand for what they say is there."""
+    files = {path: data for path, data in files.items() if path not in OUTER}
+    listed = {path: Listed.of(path, data) for path, data in files.items()} | {line.path: line for line in lines}
+    index = encode_index(list(listed.values()))
+    signed = Checkpoint(f"{LEDGER.name}/_export/1", len(listed), index_root(index))
+    keys_file = encode_keys(policy_for(LEDGER.name, keys()).keys)
+    note = sign_checkpoint(signed, signers(), NOW)
+    return DictFolder({**files, "index": index, "keys": keys_file, "checkpoint": note})
+
+
+def test_what_the_owner_signs_in_the_index_must_also_be_true() -> None:
+    it = story()
+    files = exported(it.tx).files
+    assert verify_export(indexed(files)).logs
+    for path in [path for path in files if path not in OUTER]:
+        right = Listed.of(path, files[path])
+        for line in (replace(right, size=right.size + 1), replace(right, digest=Digest.of(b"x"))):
+            assert refusal(indexed(files, line)).place.startswith(path)
+
+
+def test_records_and_texts_under_other_names_are_refused() -> None:
+    it = story()
+    files = exported(it.tx).files
+    for kind, digest in (("records", it.record), ("texts", it.reason)):
+        moved = f"{kind}/{'0' * 64}.json"
+        others = {path: data for path, data in files.items() if path != f"{kind}/{digest.hex}.json"}
+        assert refusal(indexed({**others, moved: files[f"{kind}/{digest.hex}.json"]})).place == moved
+
+
+def resigned(files: dict[str, bytes], checkpoint: Checkpoint) -> dict[str, bytes]:
+    """Return the log of `files` as another log with its own checkpoint, signed by the owner."""
+    namespace = checkpoint.origin.rpartition("/")[2]
+    moved = {path.replace("logs/team/", f"logs/{namespace}/"): data for path, data in files.items()}
+    moved[f"logs/{namespace}/checkpoint"] = sign_checkpoint(checkpoint, signers(), NOW)
+    moved[f"logs/{namespace}/keys"] = encode_keys(policy_for(checkpoint.origin, keys()).keys)
+    return moved
+
+
+def test_one_log_does_not_pass_for_another() -> None:
+    it = story()
+    files = exported(it.tx).files
+    team = LEDGER.root(it.tx, "team")
+    assert verify_export(indexed(resigned(files, team))).logs
+
+    error = refusal(indexed(resigned(files, replace(team, origin=LEDGER.origin("other")))))
+    assert "an entry of 'team' is in the log of 'other'" in str(error)
+    note = {"logs/team/checkpoint": sign_checkpoint(replace(team, origin=LEDGER.origin("other")), signers(), NOW)}
+    assert refusal(indexed({**files, **note})).place == "logs/team/checkpoint"
+
+
+def test_a_note_by_the_log_s_key_over_another_log_is_refused() -> None:
+    it = story()
+    files = exported(it.tx).files
+    origin, other = LEDGER.origin("team"), replace(LEDGER.root(it.tx, "team"), origin=LEDGER.origin("other"))
+    old, new = policy_for(origin, keys()).keys
+    message = b"subtree/v1\n\x00" + bytes([len(origin)]) + origin.encode() + bytes(8)
+    message += (
+        bytes([len(other.origin)]) + other.origin.encode() + bytes(8) + other.size.to_bytes(8, "big") + other.root
+    )
+    lines = (
+        SignatureLine(origin, old.key_id, signers()[0].sign(other.text.encode())),
+        SignatureLine(origin, new.key_id, bytes(8) + signers()[1].sign(message)),
+    )
+    note = SignedNote(other.text, lines).encode()
+    assert verify_checkpoint(note, policy_for(origin, keys()), place="").checkpoint == other
+    error = refusal(indexed({**files, "logs/team/checkpoint": note}))
+    assert "the note is over" in str(error)
+
+
 def test_a_redacted_text_is_reported_and_is_no_error() -> None:
     it = story()
     it.tx.texts.redact(it.reason)
@@ -319,6 +400,12 @@ def test_bundles_decode_to_what_was_encoded(entries: list[bytes]) -> None:
         if other != data:
             with pytest.raises(CorruptError):
                 list(decode_bundle(other, len(entries), place="bundle"))
+
+
+@pytest.mark.parametrize("data", [b"\x00", b"\x00\x05abc", b"\xff\xff"])
+def test_a_bundle_that_ends_within_an_entry_yields_no_part_of_it(data: bytes) -> None:
+    with pytest.raises(CorruptError):
+        next(decode_bundle(data, 1, place="bundle"))
 
 
 @given(

@@ -182,6 +182,13 @@ def test_sizes_zero_and_one() -> None:
     assert not continues(-1, EMPTY_ROOT, 1, one, [])
 
 
+def test_what_is_not_a_hash_is_refused_even_where_it_is_equal() -> None:
+    for short in (b"", b"root", bytes(31), bytes(33)):
+        assert not includes(short, 0, 1, short, [])
+        assert not continues(1, short, 1, short, [])
+        assert not continues(0, EMPTY_ROOT, 5, short, [])
+
+
 @pytest.mark.parametrize(("index", "size"), [(-1, 5), (5, 5), (0, 0), (0, 9), (8, 9)])
 def test_nothing_is_proved_outside_the_tree(index: int, size: int) -> None:
     with pytest.raises(InvalidError):
