@@ -6,22 +6,22 @@ but for the default namespace `me/`, which is printed. Parsing does no look-up.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
 from stemma.errors import InvalidError
 from stemma.records import Digest
-from stemma.semver import Range, SemanticVersion
+from stemma.semver import Range, SemanticVersion, is_range
 
 DEFAULT_NAMESPACE = "me"
 SYSTEM_NAMESPACE = "_system"
 MAX_NAME = 63
 MAX_REFERENCE = 512
-MAX_SEQUENCE = 10**12
-MIN_DIGEST_PREFIX = 8
 RESERVED = frozenset({"latest", "head", "none", "all", "me", "self", "version", "versions", "git"})
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", re.ASCII)
 _SEQUENCE = re.compile(r"v?(?:[1-9]\d{0,11})", re.ASCII)
+_NUMBERED = re.compile(r"v\d+\.\d.*|[xv.\d]+", re.ASCII)
 _PREFIX = re.compile(r"sha256:[0-9a-f]{8,63}", re.ASCII)
 _ALIAS_HINT = (
     "Use lower-case letters and digits, joined by single '.', '_' or '-', and at least one letter "
@@ -35,7 +35,7 @@ def check_name(text: str, what: str) -> str:
         hint = f"Use lower-case letters and digits, joined by single '.', '_' or '-', at most {MAX_NAME} characters."
         suggestion = suggest_name(text)
         raise InvalidError(
-            f"{text[:80]!r} is not a name for a {what}",
+            f"{text[:80]!r} is not a name for {_with_article(what)}",
             hint=f"{hint} For example: {suggestion}" if suggestion else hint,
         )
     return text
@@ -43,14 +43,19 @@ def check_name(text: str, what: str) -> str:
 
 def suggest_name(text: str) -> str:
     """Return the nearest valid name to `text`, or an empty string where nothing is left of it."""
-    return re.sub(r"[^a-z0-9]+", "-", text[:1000].lower()).strip("-")[:MAX_NAME].strip("-")
+    plain = unicodedata.normalize("NFKD", text[:1000]).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:MAX_NAME].strip("-")
+
+
+def _with_article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeio" else f"a {noun}"
 
 
 def check_pointer(text: str, what: str = "alias") -> str:
     """Return `text` if it can name an alias or a branch: a name that no other selector could be."""
     check_name(text, what)
-    if text in RESERVED or not text[0].isalpha() or _SEQUENCE.fullmatch(text) or set(text) <= set("xv.0123456789"):
-        raise InvalidError(f"{text!r} cannot name a {what}", hint=_ALIAS_HINT)
+    if text in RESERVED or not text[0].isalpha() or _NUMBERED.fullmatch(text):
+        raise InvalidError(f"{text!r} cannot name {_with_article(what)}", hint=_ALIAS_HINT)
     return text
 
 
@@ -134,16 +139,18 @@ def parse_selector(text: str) -> Selector:
         return DigestPrefix(text) if _PREFIX.fullmatch(text) else Digest.parse(text)
     if _SEQUENCE.fullmatch(text):
         return Sequence(int(text.removeprefix("v")))
-    if text[0] in "^~<>=*" or "," in text:
+    if is_range(text):
         return Range.parse(text)
     if text[0].isdigit():
         return _parse_number(text)
+    if text[0] == "v" and _NUMBERED.fullmatch(text):
+        raise InvalidError(
+            f"'@{text}' is not a selector", hint=f"Leave out the 'v': '@{text[1:]}'. '@v7' is the seventh."
+        )
     return Pointer(check_pointer(text, "alias or branch"))
 
 
 def _parse_number(text: str) -> Selector:
-    if re.fullmatch(r"\d+(?:\.\d+)?(?:\.[xX*])+", text, re.ASCII):
-        return Range.parse(text)
     if re.fullmatch(r"\d+\.\d+", text, re.ASCII):
         raise InvalidError(
             f"'@{text}' could mean one number or a range",
@@ -164,7 +171,10 @@ class Reference:
     def parse(cls, text: str) -> Self:
         """Read `namespace/name[@SELECTOR][?target=TARGET]`; anything else is an InvalidError."""
         if len(text) > MAX_REFERENCE:
-            raise InvalidError(f"a reference has at most {MAX_REFERENCE} characters, not {len(text)}")
+            raise InvalidError(
+                f"a reference has at most {MAX_REFERENCE} characters, not {len(text)}",
+                hint="Write namespace/name[@SELECTOR][?target=TARGET].",
+            )
         body, question, query = text.partition("?")
         model, at, selector = body.partition("@")
         target = None

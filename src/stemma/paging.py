@@ -5,15 +5,14 @@ the caller, so that it can neither be forged nor carried over to another query.
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from stemma.errors import InvalidError
-from stemma.records import Json, canonical, read_json
+from stemma.errors import InvalidError, TooLargeError
+from stemma.records import Json, canonical, read_canonical
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -47,14 +46,21 @@ def check_limit(limit: int | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Pager:
-    """Makes and reads page tokens with one secret key."""
+    """Makes and reads page tokens with one secret key of at least 16 bytes."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.secret) < _MAC:
+            raise InvalidError(f"the key for page tokens has at least {_MAC} bytes, not {len(self.secret)}")
 
     def issue(self, position: Json, *, query: str, caller: str) -> str:
-        """Return a token for the page behind `position`."""
+        """Return a token for the page behind `position`; a TooLargeError if none that `read` takes can hold it."""
         body = canonical(position)
-        return base64.urlsafe_b64encode(self._mac(body, query, caller) + body).decode().rstrip("=")
+        token = _encode(self._mac(body, query, caller) + body)
+        if len(token) > MAX_TOKEN:
+            raise TooLargeError(f"a page token has at most {MAX_TOKEN} characters, not {len(token)}")
+        return token
 
     def read(self, token: str, *, query: str, caller: str) -> Json:
         """Return the position in `token`; an InvalidError unless it was issued for this query and caller."""
@@ -63,16 +69,22 @@ class Pager:
             raise InvalidError(f"a page token has at most {MAX_TOKEN} characters, not {len(token)}", hint=hint)
         try:
             data = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        except (ValueError, binascii.Error) as error:
+        except ValueError as error:
             raise InvalidError(f"{token[:40]!r} is not a page token", hint=hint) from error
+        if _encode(data) != token:  # base64 has several spellings
+            raise InvalidError(f"{token[:40]!r} is not a page token", hint=hint)
         mac, body = data[:_MAC], data[_MAC:]
         if not hmac.compare_digest(mac, self._mac(body, query, caller)):
             raise InvalidError("this page token belongs to another query or caller", hint=hint)
-        return read_json(body, place="page token")
+        return read_canonical(body, place="page token")
 
     def _mac(self, body: bytes, query: str, caller: str) -> bytes:
         bound = canonical([query, caller])
         return hmac.digest(self.secret, len(bound).to_bytes(4, "big") + bound + body, hashlib.sha256)[:_MAC]
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def split_page(rows: Sequence[Item], limit: int) -> tuple[tuple[Item, ...], bool]:

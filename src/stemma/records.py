@@ -118,13 +118,21 @@ def read_json(data: bytes, *, place: str) -> Json:
 
 def read_record(data: bytes, *, place: str) -> Mapping[str, Json]:
     """Decode a record; anything but the canonical bytes of an object is a CorruptError."""
+    value = read_canonical(data, place=place)
+    if not isinstance(value, dict):
+        raise CorruptError("not a JSON object, which a record is", place=place)
+    return value
+
+
+def read_canonical(data: bytes, *, place: str) -> Json:
+    """Decode what `canonical` wrote; any other bytes are a CorruptError. Whole doubles come back as equal ints."""
     try:
         value: Json = json.loads(data.decode("utf-8"), parse_int=_read_whole, parse_constant=_refuse_constant)
         exact = canonical(value) == data
     except (ValueError, RecursionError, InvalidError) as error:
-        raise CorruptError(f"not a record: {error}", place=place) from error
-    if not isinstance(value, dict) or not exact:
-        raise CorruptError("not the canonical form of a JSON object", place=place)
+        raise CorruptError(f"not canonical JSON: {error}", place=place) from error
+    if not exact:
+        raise CorruptError("not the canonical form of the JSON that it holds", place=place)
     return value
 
 

@@ -1,8 +1,9 @@
 """Semantic numbers and ranges, by Semantic Versioning 2.0.0.
 
 `SemanticVersion` orders by precedence (section 11; build metadata counts for nothing). `Range` is what a
-consumer depends on: `^1.2`, `~1.2.3`, `>=1.2,<2`, `1.2.x`, `*`. As in npm and Cargo, a range admits a
-pre-release only if it names a pre-release of the same major.minor.patch.
+consumer depends on: `^1.2`, `~1.2.3`, `>=1.2,<2`, `1.2.x`, `*`. Ranges mean what they mean in npm, so a range
+admits a pre-release only if it names a pre-release of the same major.minor.patch; a comma stands for npm's blank,
+and there is no `||`, no hyphen range, and no pre-release or number behind a wildcard, which npm ignores.
 """
 
 import re
@@ -13,6 +14,7 @@ from typing import Self
 from stemma.errors import InvalidError
 
 MAX_LENGTH = 128
+MAX_COMPONENT = 10**15 - 1
 _NUMBER = re.compile(
     r"(?P<major>0|[1-9]\d{0,14})\.(?P<minor>0|[1-9]\d{0,14})\.(?P<patch>0|[1-9]\d{0,14})"
     r"(?:-(?P<prerelease>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?"
@@ -20,13 +22,15 @@ _NUMBER = re.compile(
     re.ASCII,
 )
 _PARTIAL = re.compile(
-    r"(?P<operator>\^|~|>=|<=|>|<|=)?\s*"
+    r"(?P<operator>\^|~|>=|<=|>|<|=)? *"
     r"(?P<major>0|[1-9]\d{0,14}|[xX*])"
     r"(?:\.(?P<minor>0|[1-9]\d{0,14}|[xX*]))?"
     r"(?:\.(?P<patch>0|[1-9]\d{0,14}|[xX*]))?"
     r"(?:-(?P<prerelease>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?",
     re.ASCII,
 )
+_SURELY_RANGE = re.compile(r"[\^~<>=*].*|.*,.*|\d+(?:\.\d+)?(?:\.[xX*])+", re.ASCII | re.DOTALL)
+_RANGE_HINT = "Write for example '^1.2', '~1.2.3' or '>=1.2,<2'."
 _HINT = "Write major.minor.patch, for example 1.4.0 or 2.0.0-rc.1."
 
 
@@ -77,15 +81,15 @@ class SemanticVersion:
 
     def next_major(self) -> "SemanticVersion":
         """Return the next number that may break consumers."""
-        return SemanticVersion(self.major + 1, 0, 0)
+        return _in_bounds(_after(self, 1))
 
     def next_minor(self) -> "SemanticVersion":
         """Return the next compatible number."""
-        return SemanticVersion(self.major, self.minor + 1, 0)
+        return _in_bounds(_after(self, 2))
 
     def next_patch(self) -> "SemanticVersion":
         """Return the next number that consumers cannot tell apart from this one."""
-        return SemanticVersion(self.major, self.minor, self.patch + 1)
+        return _in_bounds(_after(self, 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A set of semantic numbers, kept as it was written."""
+    """A set of semantic numbers, kept as it was written, but for an `=` before what could be taken for one number."""
 
     text: str
     bounds: tuple[Bound, ...]
@@ -121,12 +125,12 @@ class Range:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read comma-separated comparisons, all of which must hold; an unreadable one is an InvalidError."""
-        parts = [part.strip() for part in text.split(",")]
+        text = text.strip(" ")
+        parts = [part.strip(" ") for part in text.split(",")]
         if len(text) > MAX_LENGTH or not all(parts):
-            raise InvalidError(
-                f"{text[:80]!r} is not a range of versions", hint="Write for example '^1.2', '~1.2.3' or '>=1.2,<2'."
-            )
-        return cls(text, tuple(bound for part in parts for bound in _bounds(part)))
+            raise InvalidError(f"{text[:80]!r} is not a range of versions", hint=_RANGE_HINT)
+        bounds = tuple(bound for part in parts for bound in _bounds(part))
+        return cls(text if is_range(text) else f"={text}", bounds)
 
     def __str__(self) -> str:
         return self.text
@@ -140,12 +144,15 @@ class Range:
         )
 
 
+def is_range(text: str) -> bool:
+    """Return whether `text`, if it can be read at all, can only be a range and not one number."""
+    return _SURELY_RANGE.fullmatch(text) is not None
+
+
 def _bounds(part: str) -> list[Bound]:
     match = _PARTIAL.fullmatch(part)
     if not match:
-        raise InvalidError(
-            f"{part[:80]!r} is not a range of versions", hint="Write for example '^1.2', '~1.2.3' or '>=1.2,<2'."
-        )
+        raise InvalidError(f"{part[:80]!r} is not a range of versions", hint=_RANGE_HINT)
     given: list[int] = []
     for name in ("major", "minor", "patch"):
         if match[name] is None or match[name] in "xX*":
@@ -167,13 +174,13 @@ def _expand(operator: str, low: SemanticVersion, given: int) -> list[Bound]:
     """Turn one comparison with `given` of three components into plain bounds."""
     if given == 0:
         return [Bound("<", SemanticVersion(0, 0, 0, ("0",)))] if operator in ("<", ">") else [Bound(">=", _ZERO)]
-    after = (low.next_major(), low.next_minor(), low.next_patch())[given - 1]
+    after = _after(low, given)
     whole = given == 3  # noqa: PLR2004  # major, minor and patch
     match operator:
         case "^":
-            return [Bound(">=", low), Bound("<", _floor(_caret_end(low, given)))]
+            return [Bound(">=", low), Bound("<", _floor(_after(low, _leftmost(low, given))))]
         case "~":
-            return [Bound(">=", low), Bound("<", _floor(low.next_major() if given == 1 else low.next_minor()))]
+            return [Bound(">=", low), Bound("<", _floor(_after(low, min(given, 2))))]
         case ">=" | "<":
             return [Bound(operator, low if operator == ">=" or whole else _floor(low))]
         case ">":
@@ -184,13 +191,28 @@ def _expand(operator: str, low: SemanticVersion, given: int) -> list[Bound]:
             return [Bound("=", low)] if whole else [Bound(">=", low), Bound("<", _floor(after))]
 
 
-def _caret_end(low: SemanticVersion, given: int) -> SemanticVersion:
-    """`^` allows changes to the right of the leftmost non-zero component."""
+def _leftmost(low: SemanticVersion, given: int) -> int:
+    """Return which of the `given` components `^` holds fixed: the leftmost that is not zero."""
     if low.major or given == 1:
-        return low.next_major()
-    if low.minor or given == 2:  # noqa: PLR2004  # major and minor
-        return low.next_minor()
-    return low.next_patch()
+        return 1
+    return 2 if low.minor or given == 2 else 3  # noqa: PLR2004  # major and minor
+
+
+def _after(number: SemanticVersion, component: int) -> SemanticVersion:
+    """Return the least number that is greater in its first, second or third component."""
+    match component:
+        case 1:
+            return SemanticVersion(number.major + 1, 0, 0)
+        case 2:
+            return SemanticVersion(number.major, number.minor + 1, 0)
+        case _:
+            return SemanticVersion(number.major, number.minor, number.patch + 1)
+
+
+def _in_bounds(number: SemanticVersion) -> SemanticVersion:
+    if max(number.major, number.minor, number.patch) > MAX_COMPONENT:
+        raise InvalidError(f"{number} is beyond the last number", hint=f"A component is at most {MAX_COMPONENT}.")
+    return number
 
 
 def _floor(number: SemanticVersion) -> SemanticVersion:
