@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Protocol, Self
 
 from sqlalchemy import BindParameter, ColumnElement, Executable, Insert, LargeBinary, Table, bindparam, insert
@@ -31,6 +32,7 @@ from stemma.errors import (
     UnavailableError,
 )
 
+_SERIALS = count(1)
 CHECK_HINT = "Run 'stemma db check' to see what is damaged; 'stemma db rebuild' makes tables again from entries."
 
 
@@ -112,9 +114,10 @@ class Connection:
     where the database cannot answer now, and CorruptError where the file is damaged.
     """
 
-    __slots__ = ("dialect", "driver", "place")
+    __slots__ = ("dialect", "driver", "place", "serial")
 
     def __init__(self, driver: Driver, dialect: Dialect, place: str) -> None:
+        self.serial = next(_SERIALS)
         self.driver = driver
         self.dialect = dialect
         self.place = place
@@ -178,6 +181,10 @@ class Connection:
         except Exception as error:
             raise self._translated(error) from error
         return rows
+
+    def data_version(self) -> int:
+        """Return a number that changes when another connection has committed; SQLite only."""
+        return int(self.script("PRAGMA data_version")[0][0])
 
     @property
     def in_transaction(self) -> bool:

@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from stemma.backends.database.dialect import Connection
-from stemma.backends.database.transaction import Clock, Memory, SystemClock, Transaction
+from stemma.backends.database.transaction import Clock, SystemClock, Transaction
 from stemma.errors import CorruptError, NotFoundError, StemmaError, UnavailableError, UnsupportedError
 
 MAX_BATCH = 256
@@ -91,7 +91,7 @@ class Executor:
         self._gate = threading.Lock()
         self._closed = False
         self._thread: threading.Thread | None = None
-        self._readers: list[tuple[Connection, Memory]] = []
+        self._readers: list[Connection] = []
         self._inside = threading.local()
 
     def write(self, operation: Callable[[Transaction], Result]) -> Result:
@@ -139,27 +139,25 @@ class Executor:
         if thread is not None:
             thread.join()
         while self._readers:
-            self._readers.pop()[0].close()
+            self._readers.pop().close()
 
     def _read(self, operation: Callable[[Transaction], Result]) -> Result:
         self._check_open()
         try:
-            connection, memory = self._readers.pop()
+            connection = self._readers.pop()
         except IndexError:
             connection = self._database.open_reader()
-            memory = Memory(connection)
         keep = False
         try:
             connection.script("BEGIN")
-            memory.begin()
             try:
-                return operation(Transaction(connection, self._clock.now(), memory=memory))
+                return operation(Transaction(connection, self._clock.now(), reads_only=True))
             finally:
                 connection.script("ROLLBACK")
                 keep = not self._closed and len(self._readers) < _IDLE_READERS
         finally:
             if keep:
-                self._readers.append((connection, memory))
+                self._readers.append(connection)
             else:
                 connection.close()
 

@@ -6,9 +6,13 @@ The clock is read once, when the transaction begins. A transaction neither commi
 import secrets
 import time
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
+from stemma.backends.database.access import DatabaseAccess, DatabaseRefusals
+from stemma.backends.database.artifacts import DatabaseArtifacts
 from stemma.backends.database.dialect import Connection
+from stemma.backends.database.ledger import DatabaseLedger, DatabaseRecords, DatabaseTexts
+from stemma.backends.database.lineage import DatabaseLineage
 
 
 class Clock(Protocol):
@@ -69,36 +73,6 @@ class Ids:
         return f"{milliseconds << 80 | 0x7 << 76 | upper << 64 | 0b10 << 62 | lower:032x}"
 
 
-class Memory:
-    """What was read on one reading connection, kept while nobody has committed since."""
-
-    __slots__ = ("_caches", "_checked", "_connection", "_version")
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._caches: dict[str, dict[Any, Any]] = {}
-        self._version: object = None
-        self._checked = False
-
-    def begin(self) -> None:
-        """Note that a new snapshot begins; whether it differs is found out when a cache is asked for."""
-        self._checked = False
-
-    def cache(self, name: str) -> dict[Any, Any]:
-        """Return the cache `name` of this snapshot, empty where anything was committed since it was filled.
-
-        SQLite's `data_version` is fixed inside a snapshot and changes with every commit of another connection; a
-        reading connection makes none.
-        """
-        if not self._checked:
-            version = self._connection.script("PRAGMA data_version")
-            if version != self._version:
-                self._caches.clear()
-                self._version = version
-            self._checked = True
-        return self._caches.setdefault(name, {})
-
-
 class Transaction:
     """One unit of work on the database; its stores are made when they are first asked for.
 
@@ -106,25 +80,60 @@ class Transaction:
     """
 
     def __init__(
-        self,
-        connection: Connection,
-        now: int,
-        entropy: Entropy = secrets.token_bytes,
-        memory: Memory | None = None,
+        self, connection: Connection, now: int, *, entropy: Entropy = secrets.token_bytes, reads_only: bool = False
     ) -> None:
         self.connection = connection
         self.now = now
         self._entropy = entropy
-        self._memory = memory
+        self._reads_only = reads_only
+
+    @cached_property
+    def generation(self) -> object | None:
+        """What names the committed state that is read: equal ones mean that nothing was committed in between.
+
+        None in a transaction that may write. SQLite's `data_version` is fixed inside a snapshot, and changes with every
+        commit of another connection; a reading connection makes none of its own.
+        """
+        if not self._reads_only:
+            return None
+        return (self.connection.serial, self.connection.data_version())
 
     @cached_property
     def ids(self) -> Ids:
         """What makes new ids."""
         return Ids(self.now, self._entropy)
 
-    def snapshot_cache(self, name: str) -> dict[Any, Any]:
-        """Return a dictionary of what was read in exactly this state of the database; whoever fills it bounds it.
+    @cached_property
+    def ledger(self) -> DatabaseLedger:
+        """Entries, tiles and checkpoints."""
+        return DatabaseLedger(self.connection)
 
-        A transaction that writes gets a new, empty one.
-        """
-        return {} if self._memory is None else self._memory.cache(name)
+    @cached_property
+    def records(self) -> DatabaseRecords:
+        """Records by digest."""
+        return DatabaseRecords(self.connection)
+
+    @cached_property
+    def texts(self) -> DatabaseTexts:
+        """Detached texts by commitment."""
+        return DatabaseTexts(self.connection)
+
+    @cached_property
+    def access(self) -> DatabaseAccess:
+        """Principals and roles."""
+        return DatabaseAccess(self.connection)
+
+    @cached_property
+    def refusals(self) -> DatabaseRefusals:
+        """Counts of refusals that are not entered yet."""
+        return DatabaseRefusals(self.connection)
+
+    @cached_property
+    def lineage(self) -> DatabaseLineage:
+        """Nodes and edges."""
+        return DatabaseLineage(self.connection)
+
+    @cached_property
+    def artifacts(self) -> DatabaseArtifacts:
+        """The index of packs."""
+        return DatabaseArtifacts(self.connection)
