@@ -4,8 +4,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from stemma.errors import ConflictError, CorruptError
 from stemma.ledger import append, append_many, commit_text
@@ -14,19 +12,14 @@ from stemma.ledger.evidence.export import export
 from stemma.ledger.evidence.layout import (
     OUTER,
     Listed,
-    Piece,
-    decode_bundle,
-    encode_bundle,
     encode_index,
     encode_keys,
     index_root,
-    pieces,
 )
 from stemma.ledger.evidence.note import SignatureLine, SignedNote
 from stemma.ledger.evidence.offline import ExportReport, verify_export
-from stemma.ledger.evidence.pins import Pin, Pins, fingerprints_of
+from stemma.ledger.evidence.pins import Pins, fingerprints_of
 from stemma.ledger.ledger import Ledger
-from stemma.ledger.tree import root_of
 from stemma.records import Digest, canonical
 from tests.ledger.logs import LEDGER, NOW, DictFolder, Tx, draft, drafts, keys, signers
 
@@ -365,88 +358,3 @@ def test_what_is_damaged_in_the_repository_is_not_exported(table: str, change: s
     it.tx.connection.driver.cursor().execute(f"UPDATE {table} SET {change}")  # noqa: S608 - words of this test
     with pytest.raises(CorruptError):
         list(export(it.tx, LEDGER.repository, signers()))
-
-
-@pytest.mark.parametrize(
-    ("number", "path"),
-    [
-        (0, "tile/0/000"),
-        (7, "tile/0/007"),
-        (999, "tile/0/999"),
-        (1000, "tile/0/x001/000"),
-        (1_234_067, "tile/0/x001/x234/067"),
-    ],
-)
-def test_paths_are_those_of_the_specification(number: int, path: str) -> None:
-    assert Piece(0, number, 256).path == path
-    assert Piece(None, number, 3).path == path.replace("/0/", "/entries/", 1) + ".p/3"
-
-
-@given(st.integers(0, 200_000))
-def test_pieces_cover_a_log(size: int) -> None:
-    found = list(pieces(size))
-    assert sum(piece.width for piece in found if piece.level is None) == size
-    assert sum(piece.width for piece in found if piece.level == 0) == size
-    assert sum(piece.width for piece in found if piece.level == 1) == size // 256
-
-
-@given(st.lists(st.binary(max_size=300), max_size=256))
-def test_bundles_decode_to_what_was_encoded(entries: list[bytes]) -> None:
-    data = encode_bundle(entries)
-    found = list(decode_bundle(data, len(entries), place="bundle"))
-    assert [entry for _, entry in found] == entries
-    assert all(data[at : at + len(entry)] == entry for at, entry in found)
-    for other in (data + b"\x00", data[:-1]):
-        if other != data:
-            with pytest.raises(CorruptError):
-                list(decode_bundle(other, len(entries), place="bundle"))
-
-
-@pytest.mark.parametrize("data", [b"\x00", b"\x00\x05abc", b"\xff\xff"])
-def test_a_bundle_that_ends_within_an_entry_yields_no_part_of_it(data: bytes) -> None:
-    with pytest.raises(CorruptError):
-        next(decode_bundle(data, 1, place="bundle"))
-
-
-@given(
-    st.dictionaries(
-        st.sampled_from(["stemma/1/team", "stemma/2/team", "example.com/log"]),
-        st.builds(
-            Pin, st.just(fingerprints_of(keys())), st.integers(1, 2**53 - 1), st.binary(min_size=32, max_size=32)
-        ),
-    )
-)
-def test_pins_print_and_parse(logs: dict[str, Pin]) -> None:
-    pins = Pins(logs)
-    assert Pins.parse(pins.encode(), place="pins") == pins
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"[]",
-        b"{}",
-        b'{"logs":{},"schema":"stemma/pins/2"}',
-        b'{"logs":[],"schema":"stemma/pins/1"}',
-        b'{"logs":{},"schema":"stemma/pins/1","x":1}',
-        b'{"logs":{},"schema":"stemma/pins/1"} ',
-        b'{"logs":{"o":{"keys":[],"root":"00","size":1}},"schema":"stemma/pins/1"}',
-        b'{"logs":{"o":{"keys":["x"],"root":"' + b"00" * 32 + b'","size":1}},"schema":"stemma/pins/1"}',
-        b'{"logs":{"o":{"keys":[],"root":"' + b"0A" * 32 + b'","size":1}},"schema":"stemma/pins/1"}',
-        b'{"logs":{"o":{"keys":[],"root":"' + b"00" * 32 + b'","size":0}},"schema":"stemma/pins/1"}',
-    ],
-)
-def test_what_is_not_pins_is_refused(data: bytes) -> None:
-    with pytest.raises(CorruptError) as caught:
-        Pins.parse(data, place="pins.json")
-    assert caught.value.place == "pins.json"
-
-
-def test_pins_remember_the_last_root() -> None:
-    first = Pins().seen(Checkpoint("stemma/1/team", 1, bytes(32)), keys())
-    second = first.seen(Checkpoint("stemma/1/team", 2, root_of([bytes(32)])), keys())
-    assert list(second.logs) == ["stemma/1/team"]
-    assert second.logs["stemma/1/team"].size == 2
-    assert second.of_repository("stemma/1") == second.logs
-    assert second.of_repository("stemma/12") == {}
