@@ -16,6 +16,8 @@ WHOLE: TypeEngine[Any] = BigInteger().with_variant(Integer(), "sqlite")
 TEXT: TypeEngine[Any] = Text()
 BYTES: TypeEngine[Any] = LargeBinary()
 DIGEST_SIZE = 32
+LEVEL = "0001"
+"""The revision under migrations/ that these tables stand at."""
 
 METADATA = MetaData(
     naming_convention={
@@ -72,3 +74,7 @@ def _narrowed(table_name: str, column: Column[Any]) -> TypeEngine[Any]:
             return BYTES
         case other:
             raise TypeError(f"{table_name}.{column.name} is {other!r}; a column holds WHOLE, TEXT or BYTES")
+
+
+level = table("schema_level", TableClass.JOURNAL, Column("version_num", TEXT, primary_key=True))
+"""The revision that the database stands at, under the name of the column that Alembic asks for."""

@@ -13,16 +13,20 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
+from sqlalchemy import Table, insert, select
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from stemma.backends.database.dialect import SQLITE, Connection, prepare_sqlite
-from stemma.backends.database.schema import METADATA
+from stemma.backends.database.dialect import SQLITE, Connection, Statement, prepare_sqlite
+from stemma.backends.database.schema import LEVEL, level
+from stemma.backends.database.transaction import ALL_TABLES
 from stemma.errors import AlreadyExistsError, NotFoundError, UnavailableError, UnsupportedError
 
 APPLICATION_ID = 0x53544D41  # "STMA", so that `file` and SQLite tools can tell what this is
 BUSY_SECONDS = 15.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.000_2, 0.005
 _STATEMENT_CACHE = 512
+_STAMP = Statement(insert(level))
+_LEVEL = Statement(select(level.c.version_num))
 _MOUNT_POINT = 4  # its field in a line of mountinfo, proc(5)
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -74,6 +78,26 @@ class SqliteFile:
                 return
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - to break step, not to keep a secret
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def check_level(self) -> None:
+        """Raise UnsupportedError unless the tables are those of this release; nothing is changed."""
+        connection = self.open_reader()
+        try:
+            found = level_of(connection)
+        finally:
+            connection.close()
+        if found < LEVEL:
+            raise UnsupportedError(
+                f"the database stands at level {found or 'none'}, this release works at {LEVEL}",
+                place=str(self.path),
+                hint="'stemma db migrate' brings it up; it makes a backup first.",
+            )
+        if found > LEVEL:
+            raise UnsupportedError(
+                f"the database stands at level {found}, this release knows levels up to {LEVEL}",
+                place=str(self.path),
+                hint="Install a newer release of Stemma; a database never goes back.",
+            )
 
     def create(self) -> None:
         """Create the file with every declared table; AlreadyExistsError where there is one already."""
@@ -139,11 +163,23 @@ def open_memory() -> Connection:
 
 
 def create_tables(connection: Connection) -> None:
-    """Create every declared table and index."""
-    for table in METADATA.sorted_tables:
-        connection.define(CreateTable(table))
-        for index in sorted(table.indexes, key=lambda each: str(each.name)):
-            connection.define(CreateIndex(index))
+    """Create every declared table and index, at the present level."""
+    for table in ALL_TABLES.sorted_tables:
+        create_table(connection, table)
+    connection.run(_STAMP, version_num=LEVEL)
+
+
+def create_table(connection: Connection, table: Table) -> None:
+    """Create one table and its indexes."""
+    connection.define(CreateTable(table))
+    for index in sorted(table.indexes, key=lambda each: str(each.name)):
+        connection.define(CreateIndex(index))
+
+
+def level_of(connection: Connection) -> str:
+    """Return the revision that a database stands at."""
+    row = connection.one(_LEVEL)
+    return "" if row is None else str(row[0])
 
 
 @cache

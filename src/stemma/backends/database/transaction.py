@@ -13,6 +13,10 @@ from stemma.backends.database.artifacts import DatabaseArtifacts
 from stemma.backends.database.dialect import Connection
 from stemma.backends.database.ledger import DatabaseLedger, DatabaseRecords, DatabaseTexts
 from stemma.backends.database.lineage import DatabaseLineage
+from stemma.backends.database.schema import METADATA
+
+ALL_TABLES = METADATA
+"""Every table: each store that declares some is imported here."""
 
 
 class Clock(Protocol):

@@ -1,0 +1,108 @@
+"""Migrating: forward only, after a backup, in one transaction. Nothing else imports Alembic."""
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from stemma.backends.database.dialect import SQLITE
+from stemma.backends.database.schema import LEVEL, level
+from stemma.backends.database.sqlite import SqliteFile, level_of
+from stemma.errors import StemmaError, UnavailableError, UnsupportedError
+
+SCRIPTS = Path(__file__).parent.parent / "migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """The levels before and after, and where the backup lies; None where there was nothing to do."""
+
+    before: str
+    after: str
+    backup: Path | None
+
+
+def migrate(file: SqliteFile, backups: Path, now: int) -> Migrated:
+    """Bring the database up to this release, with a copy in the folder `backups` first; `now` in µs names the copy.
+
+    Where a step fails, nothing has changed, and the error says where the backup is.
+    """
+    with closing(file.open_writer()) as connection:
+        before = level_of(connection)
+        if before == LEVEL:
+            return Migrated(before, before, None)
+        if before > LEVEL:
+            raise UnsupportedError(
+                f"the database stands at level {before}, beyond {LEVEL}", hint="Install a newer release of Stemma."
+            )
+        backup = back_up(file, backups, f"level-{before or 'none'}-{_stamp(now)}")
+        if not isinstance(connection.driver, sqlite3.Connection):
+            raise UnsupportedError("only SQLite is migrated here")
+        file.begin(connection)
+        try:
+            upgrade(connection.driver)
+        except (SQLAlchemyError, sqlite3.Error, StemmaError) as error:
+            raise UnavailableError(
+                f"the migration from {before or 'none'} to {LEVEL} failed and changed nothing: {error}",
+                place=str(file.path),
+                hint=f"Report this; a copy lies at {backup}.",
+            ) from error
+        connection.script("COMMIT")
+        return Migrated(before, level_of(connection), backup)
+
+
+def back_up(file: SqliteFile, folder: Path, name: str) -> Path:
+    """Copy the database, as it is at one moment, durably to `folder`/`name`.db while others go on."""
+    target = folder / f"{name}.db"
+    temporary = folder / f"{name}.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with closing(file.open_reader()) as source, closing(sqlite3.connect(temporary)) as copy:
+            if not isinstance(source.driver, sqlite3.Connection):
+                raise UnsupportedError("only SQLite is copied here")
+            source.driver.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+        _sync(temporary)
+        temporary.replace(target)
+        _sync(folder)
+    except sqlite3.Error as error:
+        temporary.unlink(missing_ok=True)
+        raise SQLITE.translate(error, str(file.path)) or error from error
+    except OSError as error:
+        raise UnavailableError(f"cannot make a backup: {error.strerror}", place=str(target)) from error
+    return target
+
+
+def upgrade(driver: sqlite3.Connection) -> None:
+    """Run the revisions that are missing on an open transaction, which the caller commits."""
+    script = ScriptDirectory(str(SCRIPTS))
+    engine = create_engine("sqlite://", creator=lambda: driver, poolclass=StaticPool, pool_reset_on_return=None)
+    connection = engine.connect()
+    with EnvironmentContext(
+        Config(),
+        script,
+        fn=lambda revision, _context: script._upgrade_revs("head", revision),  # noqa: SLF001 - as Alembic's own `upgrade` does
+    ) as environment:
+        environment.configure(connection=connection, version_table=level.name, transactional_ddl=False)
+        environment.run_migrations()
+
+
+def _stamp(now: int) -> str:
+    return datetime.fromtimestamp(now / 1_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
