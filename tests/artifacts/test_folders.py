@@ -244,7 +244,8 @@ def test_a_file_that_changes_while_it_is_read_is_a_conflict(tmp_path: Path, *, f
 
 
 def test_a_directory_that_becomes_a_link_leads_nowhere(tmp_path: Path) -> None:
-    root = write(tmp_path / "in", {"sub/a": b"inside", "zzz/b": b"b"})
+    # So many folders that the handle of the first is not kept open.
+    root = write(tmp_path / "in", {"sub/a": b"inside"} | {f"z{number}/b": b"b" for number in range(50)})
     outside = write(tmp_path / "outside", {"a": b"secret"})
     store = Store()
     with list_folder(root) as folder:

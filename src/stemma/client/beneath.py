@@ -6,6 +6,7 @@ What is opened, made or renamed here stays below the root, even if somebody swap
 import errno
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from stemma.errors import ConflictError, InvalidError, NotFoundError, Unavailabl
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_KEPT = 32  # open directories
 _LINKED = "Remove the link, or choose another folder."
 
 
@@ -46,7 +48,7 @@ def file_errors(path: Path | str) -> Iterator[None]:
 class Beneath:
     """A directory that is held open; a context manager. Used from several threads at once.
 
-    Paths are relative, with '/' between parts. The directory that was used last stays open, so that work in the
+    Paths are relative, with '/' between parts. The directories that were used last stay open, so that work in the
     order of paths costs one system call a file.
     """
 
@@ -55,7 +57,7 @@ class Beneath:
         with file_errors(root):
             self._descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._lock = threading.Lock()
-        self._last: tuple[str, int] | None = None
+        self._kept: OrderedDict[str, int] = OrderedDict()
 
     def __enter__(self) -> Self:
         return self
@@ -64,9 +66,8 @@ class Beneath:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            if self._last is not None:
-                os.close(self._last[1])
-                self._last = None
+            while self._kept:
+                os.close(self._kept.popitem()[1])
             if self._descriptor >= 0:
                 os.close(self._descriptor)
                 self._descriptor = -1
@@ -116,11 +117,8 @@ class Beneath:
         source_parent, _, source_name = source.rpartition("/")
         parent, _, name = target.rpartition("/")
         with self._lock, file_errors(self.root / target):
-            descriptor = os.dup(self._directory(source_parent))
-            try:
-                os.rename(source_name, name, src_dir_fd=descriptor, dst_dir_fd=self._directory(parent))
-            finally:
-                os.close(descriptor)
+            descriptor = self._directory(source_parent)
+            os.rename(source_name, name, src_dir_fd=descriptor, dst_dir_fd=self._directory(parent))
 
     def remove(self, path: str) -> None:
         """Delete a file or a link."""
@@ -135,24 +133,33 @@ class Beneath:
             os.rmdir(name, dir_fd=self._directory(parent))
 
     def _directory(self, path: str) -> int:
-        """Return a descriptor for a directory below the root, valid until the next call; the lock is held."""
+        """Return a descriptor for a directory below the root, valid for the next few calls; the lock is held."""
         if self._descriptor < 0:
             raise InvalidError("this folder is closed", place=str(self.root))
         if not path:
             return self._descriptor
-        if self._last is not None and self._last[0] == path:
-            return self._last[1]
-        start, parts = self._descriptor, path.split("/")
-        if self._last is not None and path.startswith(self._last[0] + "/"):
-            start, parts = self._last[1], path[len(self._last[0]) + 1 :].split("/")
-        descriptor = os.dup(start)
-        for part in parts:
-            try:
-                inner = os.open(part, DIRECTORY, dir_fd=descriptor)
-            finally:
-                os.close(descriptor)
-            descriptor = inner
-        if self._last is not None:
-            os.close(self._last[1])
-        self._last = (path, descriptor)
+        kept = self._kept.get(path)
+        if kept is not None:
+            self._kept.move_to_end(path)
+            return kept
+        nearest = path.rpartition("/")[0]
+        while nearest and nearest not in self._kept:
+            nearest = nearest.rpartition("/")[0]
+        start = self._kept[nearest] if nearest else self._descriptor
+        parts = path[len(nearest) + 1 :].split("/") if nearest else path.split("/")
+        descriptor = _descend(start, parts)
+        self._kept[path] = descriptor
+        if len(self._kept) > _KEPT:
+            os.close(self._kept.popitem(last=False)[1])
         return descriptor
+
+
+def _descend(start: int, parts: list[str]) -> int:
+    descriptor = os.dup(start)
+    for part in parts:
+        try:
+            inner = os.open(part, DIRECTORY, dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+        descriptor = inner
+    return descriptor

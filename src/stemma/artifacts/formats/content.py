@@ -1,7 +1,7 @@
 """Cutting by content (FastCDC, 2020 revision): where nothing is known of a format, equal stretches cut alike.
 
 Parameters and tables stand in docs/spec/store.md, so that another implementation can cut alike. Reading never
-depends on them. Choice of the implementation: docs/decisions/0010-fastcdc.md.
+depends on them. Choice of the implementation: docs/decisions/0012-cutting-by-content.md.
 """
 
 from collections.abc import Iterator

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stemma.artifacts.codecs.codec import RAW, Codec
+from stemma.artifacts.codecs.codec import RAW, ZSTD, Codec
 from stemma.artifacts.codecs.raw import RawCodec
 from stemma.artifacts.codecs.zstd import ZstdCodec
 from stemma.artifacts.packs.pack import NO_BASE, RECORD_HEADER_SIZE, StoredBlock, check_of
@@ -17,24 +17,24 @@ CODECS: Mapping[int, Codec] = {codec.number: codec for codec in (_RAW, _ZSTD)}
 
 @dataclass(frozen=True, slots=True)
 class EncodedBlock:
-    """A block ready to be written: its id, the codec's number, how many bytes it is raw, and how it is stored."""
+    """A block ready to be written: its id, how many bytes it is raw, the codec's number, what is stored, its check."""
 
     id: BlockId
     raw: int
     codec: int
     stored: bytes
+    check: bytes
 
     def at(self, offset: int) -> StoredBlock:
         """Return its row for a record at `offset`."""
-        return StoredBlock(self.id, offset, len(self.stored), self.raw, self.codec, check_of(self.stored))
+        return StoredBlock(self.id, offset, len(self.stored), self.raw, self.codec, self.check)
 
 
 def encode_block(id_: BlockId, data: bytes | memoryview) -> EncodedBlock:
     """Encode `data`, whose id is `id_`, by the codec that serves it best."""
     frame = _ZSTD.encode(data)
-    if frame is None:
-        return EncodedBlock(id_, len(data), RAW, bytes(data))
-    return EncodedBlock(id_, len(data), _ZSTD.number, frame)
+    codec, stored = (RAW, bytes(data)) if frame is None else (ZSTD, frame)
+    return EncodedBlock(id_, len(data), codec, stored, check_of(stored))
 
 
 def decode_block(block: StoredBlock, stored: bytes, *, place: str) -> bytes:
