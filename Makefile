@@ -22,7 +22,7 @@ lint: $(VENV)/.dev ## Check format, lint, types and the order of imports
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports | tail -n 1
+	@$(BIN)/lint-imports --no-logo
 
 check: lint ## Run lint and the fast tests, in under two minutes
 	@$(PYTEST) -q -m "not slow and not client and not alone" -n 2 --dist worksteal
