@@ -50,7 +50,7 @@ class Boundary(Protocol):
 class Refusals(Protocol):
     """Enters what was refused; `error.attempt` is there."""
 
-    def __call__(self, tx: Transaction, error: StemmaError) -> None:
+    def __call__(self, tx: Transaction, error: StemmaError, /) -> None:
         """Enter the refusal in the ledger, or count it where it repeats one."""
 
 
@@ -267,7 +267,7 @@ class _Writer:
             if isinstance(queued.error, StemmaError) and queued.error.attempt is not None
         ]
         if refused:
-            entering = [_Queued(partial(enter, error=error)) for _, error in refused]
+            entering = [_Queued(partial(_enter, enter, error)) for _, error in refused]
             self._run(entering, _take_nothing)
             for (queued, _), entered in zip(refused, entering, strict=True):
                 if entered.error is not None:
@@ -289,6 +289,10 @@ def _unstored(error: BaseException) -> StemmaError:
             failure = UnavailableError(f"nothing was stored: {error!r}", hint="Try again.")
     failure.__cause__ = error
     return failure
+
+
+def _enter(enter: Refusals, error: StemmaError, tx: Transaction) -> None:
+    enter(tx, error)
 
 
 def _take_nothing(_batch: list[_Queued[Any]], /) -> bool:
