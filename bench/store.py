@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from stemma.artifacts.manifest import Manifest, ManifestFile
+from stemma.artifacts.manifest import Manifest
 from stemma.backends.blobs.local import LocalPackStore
 from stemma.client.checkout import check_out
-from stemma.client.folders import list_folder
+from stemma.client.folders import describe, list_folder
 from tests.artifacts.support import OWNER, Store
 
 ROUNDS = 3
@@ -46,11 +46,7 @@ def push(store: Store, root: Path) -> Manifest:
             added = intake.add(folder.files)
             addition = intake.finish()
         store.artifacts.commit(store.tx, addition, owner=OWNER)
-        files = [
-            ManifestFile(file.path, file.size, known.digest, file.executable)
-            for file, known in zip(folder.files, added, strict=True)
-        ]
-    manifest = Manifest.of(files, folder.directories)
+        manifest = describe(folder, added)
     store.artifacts.store_manifest(store.tx, manifest)
     return manifest
 

@@ -17,7 +17,7 @@ from stemma.artifacts.manifest import Manifest, ManifestFile
 from stemma.backends.blobs.local import LocalPackStore
 from stemma.client.beneath import Beneath
 from stemma.client.checkout import WORK, Checkout, check_out
-from stemma.client.folders import FolderFile, list_folder
+from stemma.client.folders import FolderFile, describe, list_folder
 from stemma.errors import ConflictError, CorruptError, InvalidError, NotFoundError, TooLargeError
 from stemma.records import Digest
 from tests.artifacts.support import OWNER, Store
@@ -48,13 +48,7 @@ def push(store: Store, root: Path, *, follow_links: bool = False) -> Manifest:
             added = intake.add(folder.files)
             addition = intake.finish()
         store.artifacts.commit(store.tx, addition, owner=OWNER)
-        manifest = Manifest.of(
-            (
-                ManifestFile(file.path, file.size, known.digest, file.executable)
-                for file, known in zip(folder.files, added, strict=True)
-            ),
-            folder.directories,
-        )
+        manifest = describe(folder, added)
     store.artifacts.store_manifest(store.tx, manifest)
     return manifest
 

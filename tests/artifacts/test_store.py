@@ -3,6 +3,8 @@
 import random
 import struct
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from stemma.artifacts.cutting import SMALL_FILE
 from stemma.artifacts.manifest import Manifest, ManifestFile
 from stemma.artifacts.ports import PackStore
 from stemma.artifacts.uploads.intake import Addition
+from stemma.backends.blobs.local import LocalPackStore
 from stemma.backends.blobs.memory import MemoryPackStore
 from stemma.conformance.faults import Faults, FaultyPackStore
 from stemma.errors import ConflictError, CorruptError, InvalidError, NotFoundError, UnavailableError
@@ -197,6 +200,42 @@ def test_a_large_file_in_bounded_memory() -> None:
     addition = store.add([Bytes("large", brick + brick)])
     assert len(addition.packs) == 2
     assert store.content(addition.files[0].digest) == brick + brick
+
+
+def test_uploads_at_once_do_not_meet(tmp_path: Path) -> None:
+    """Four writers store overlapping trees in one place; each commits, and all comes back."""
+    packs = LocalPackStore(tmp_path)
+    store = Store(packs)
+    trees = [hostile_tree(seed) | {"shared": model(), "own": RNG.bytes(200_000)} for seed in range(4)]
+    sessions = [store.begin() for _ in trees]
+
+    def upload(number: int) -> Addition:
+        # Each sees an empty index: what the others store meanwhile is not known to it.
+        alone = Store(packs)
+        with alone.artifacts.intake(sessions[number], alone.read) as open_intake:
+            open_intake.add([Bytes(path, data) for path, data in trees[number].items()])
+            return open_intake.finish()
+
+    with ThreadPoolExecutor(4) as pool:
+        for addition in pool.map(upload, range(4)):
+            store.artifacts.commit(store.tx, addition, owner=OWNER)
+    for tree in trees:
+        assert all(store.content(Digest.of(data)) == data for data in tree.values())
+    report = store.artifacts.verify(store.tx, deep=True)
+    assert report.sound
+    assert report.unindexed == ()
+    assert list(packs.uploads()) == []
+
+
+def test_a_known_block_that_is_damaged_is_not_built_upon(tmp_path: Path) -> None:
+    store = Store(LocalPackStore(tmp_path))
+    store.add([Bytes("a", model())])
+    (pack,) = store.tx.artifacts.packs()
+    file = tmp_path / "packs" / pack.id[:2] / f"{pack.id}.pack"
+    file.write_bytes(bytes(pack.size))
+    with pytest.raises(CorruptError, match=pack.id):
+        store.add([Bytes("b", model(2.0))])
+    assert [summary.id for summary in store.tx.artifacts.packs()] == [pack.id]
 
 
 # -- sessions --------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ pipes and devices are refused. A file that changes while it is read is a Conflic
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ from typing import Self
 
 from blake3 import blake3
 
-from stemma.artifacts.manifest import MAX_FILES
+from stemma.artifacts.manifest import MAX_FILES, Manifest, ManifestFile
 from stemma.artifacts.paths import check_path
 from stemma.artifacts.ports import Source
+from stemma.artifacts.uploads.intake import AddedFile
 from stemma.client.beneath import Beneath, file_errors
 from stemma.errors import ConflictError, InvalidError, TooLargeError
 
@@ -143,6 +144,15 @@ class Folder:
         self._folder.__exit__(kind, error, trace)
 
 
+def describe(folder: Folder, added: Sequence[AddedFile]) -> Manifest:
+    """Return the manifest of a folder whose files were stored as `added`, in their order."""
+    files = (
+        ManifestFile(file.path, stored.size, stored.digest, file.executable)
+        for file, stored in zip(folder.files, added, strict=True)
+    )
+    return Manifest.of(files, folder.directories)
+
+
 def list_folder(root: Path, *, follow_links: bool = False) -> Folder:
     """List a folder, or one file as a folder that holds it; only a repository (`.stemma`) at its top is skipped.
 
@@ -232,9 +242,7 @@ class _Walk:
         except (OSError, RuntimeError) as error:
             raise self._refuse(path, "is a symbolic link that leads nowhere", "Remove it, or mend it.") from error
         if not stat.S_ISREG(result.st_mode):
-            raise self._refuse(
-                path, f"is a symbolic link to {str(real)!a}, which is no regular file", "Remove it."
-            )
+            raise self._refuse(path, f"is a symbolic link to {str(real)!a}, which is no regular file", "Remove it.")
         return FolderFile(path, result.st_size, _executable(result), self._folder, _State.of(result), real)
 
     def _refuse(self, path: str, what: str, hint: str) -> InvalidError:

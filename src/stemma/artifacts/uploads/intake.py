@@ -257,7 +257,8 @@ class _Check:
 
     def contents(self, blocks: Sequence[BlockId]) -> list[bytes]:
         return [
-            self.writer.content(id_) if id_ in self.writer else self.reader.block(self.elsewhere[id_]) for id_ in blocks
+            self.writer.content(id_) if id_ in self.writer else self.reader.block(self.elsewhere.get(id_, ()))
+            for id_ in blocks
         ]
 
     def files(self, files: Sequence[tuple[Recipe, tuple[BlockId, ...]]]) -> None:
