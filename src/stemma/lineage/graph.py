@@ -132,16 +132,14 @@ class Traversal:
         return reached
 
     def resume(self, store: GraphStore, position: Position) -> bool:
-        """Bring a new traversal to `position`; whether it reached exactly what had been reached there.
+        """Bring a new traversal to `position`; whether it reached as many nodes as had been reached there.
 
         Which nodes are reached, and in which order, does not depend on where a traversal paused. What lies between the
-        edge that led to the last of them and the position led to nothing new.
+        edge that led to the last of them and the position, whichever is further, led to nothing new.
         """
         self.advance(store, position.reached - 1, FAR)
-        if self.position.reached != position.reached or self.position > position:
-            return False
-        self._head, self._after = position.head, position.after
-        return True
+        self._head, self._after = max((self._head, self._after), (position.head, position.after))
+        return len(self._queue) == position.reached and self._head <= len(self._queue)
 
     def learn(self, degrees: Sequence[int]) -> None:
         """Note the degrees of the nodes reached last, which saves reading them again."""
