@@ -151,7 +151,6 @@ class Verification:
             for found in ordered_map(pool, lambda group: self._check_blocks(summary.id, group), _groups(whole)):
                 for block, error in found:
                     self._note(summary.id, block, error)
-                self.progress(0)
         self.progress(summary.size)
 
     def _check_frame(self, summary: PackSummary, listed: Footer) -> int:
