@@ -1,4 +1,4 @@
-"""Which semantic number a version gets, and the order in which numbers sort in a store.
+"""Which semantic number a version gets, and how numbers sort in a store.
 
 A number is bound once and for ever: neither withdrawal nor release frees it. A version has at most one release
 number. One that was made off `main` first gets a pre-release of the release it works towards (`1.4.0-gbdt.2`); when
@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from stemma.errors import ConflictError, InvalidError
+from stemma.errors import AlreadyExistsError, ConflictError, InvalidError
+from stemma.names import ModelName
+from stemma.registry.store import Branch, Registration, RegistryTransaction
 from stemma.semver import Range, SemanticVersion
 
 MAIN = "main"
@@ -21,6 +23,7 @@ _DIGITS = b"\x01"
 _LETTERS = b"\x02"
 _RELEASE = b"\x03"
 _WIDTH = 8
+_CHUNK = 64
 
 IsTaken: TypeAlias = Callable[[SemanticVersion], bool]
 """Whether a number, without build metadata, is bound under the model."""
@@ -54,6 +57,79 @@ class Line:
     branch: str
     released: SemanticVersion | None = None
     towards: SemanticVersion | None = None
+
+
+def number_for(
+    tx: RegistryTransaction, model: ModelName, name: str, branch: Branch | None, numbering: Numbering
+) -> SemanticVersion | None:
+    """Return the number for a new version on the branch `name` (None where it is the first), None if pending."""
+    if numbering.pending:
+        return None
+    if numbering.chosen is not None:
+        refuse_taken(tx, model, numbering.chosen)
+        return numbering.chosen
+    line = line_of(tx, model, name, branch)
+    is_taken = _taken(tx, model)
+    if name == MAIN:
+        return next_release(line, is_taken, experimental=numbering.experimental)
+    return next_prerelease(line, is_taken, _counter(tx, model), experimental=numbering.experimental)
+
+
+def release_for(tx: RegistryTransaction, version: Registration) -> SemanticVersion:
+    """Return the release number for a version that has none: what its pre-release works towards, if that is free."""
+    is_taken = _taken(tx, version.model)
+    if version.prerelease is not None and not is_taken(version.prerelease.release):
+        return version.prerelease.release
+    branch = tx.registry.branches.find(version.model, version.branch)
+    return next_release(line_of(tx, version.model, version.branch, branch), is_taken)
+
+
+def refuse_taken(tx: RegistryTransaction, model: ModelName, number: SemanticVersion) -> None:
+    """Refuse a chosen number that is bound, or that would come before its own release."""
+    holder = tx.registry.numbers.find(model, number)
+    if holder is not None:
+        state = ", which is withdrawn" if holder.withdrawn is not None else ""
+        raise AlreadyExistsError(
+            f"{model} {bare(number)} is v{holder.sequence}{state}: numbers are never used again",
+            hint=f"Leave the number out for the next free one, or choose {bare(number).release.next_patch()}.",
+        )
+    if number.prerelease and _taken(tx, model)(number.release):
+        raise ConflictError(
+            f"{number} would come before {number.release}, which is already bound",
+            hint=f"Choose a pre-release of a later number, for example {number.release.next_minor()}-rc.1.",
+        )
+
+
+def line_of(tx: RegistryTransaction, model: ModelName, name: str, branch: Branch | None) -> Line:
+    """Return what is known of a branch's line, from its own numbers and those of where it was made."""
+    released = tx.registry.numbers.highest(model, name)
+    towards = None
+    start = None if branch is None or branch.start is None else tx.registry.versions.find(model, branch.start)
+    head = None if branch is None else tx.registry.versions.find(model, branch.head)
+    if start is not None and start.release is not None:
+        released = start.release if released is None else max(released, start.release)
+    if head is not None and head.prerelease is not None:
+        towards = head.prerelease.release
+    if released is None and towards is None and name != MAIN:
+        released = tx.registry.numbers.highest(model, MAIN)
+    return Line(name, released, towards)
+
+
+def _taken(tx: RegistryTransaction, model: ModelName) -> IsTaken:
+    return lambda number: tx.registry.numbers.find(model, number) is not None
+
+
+def _counter(tx: RegistryTransaction, model: ModelName) -> Callable[[SemanticVersion, str], int]:
+    def last(release: SemanticVersion, label: str) -> int:
+        low, high = counter_span(release, label)
+        while chunk := tx.registry.numbers.between(model, low, high, _CHUNK, withdrawn=True):
+            for number, _ in chunk:
+                if counter := prerelease_counter(number, label):
+                    return counter
+            high = order_key(chunk[-1][0])
+        return 0
+
+    return last
 
 
 def bare(number: SemanticVersion) -> SemanticVersion:
@@ -106,15 +182,6 @@ def prerelease_counter(number: SemanticVersion, label: str) -> int:
             return 0
 
 
-def check_chosen(number: SemanticVersion, is_taken: IsTaken) -> None:
-    """Refuse a chosen pre-release whose release is out: it would sort before what people already use."""
-    if number.prerelease and is_taken(number.release):
-        raise ConflictError(
-            f"{number} would come before {number.release}, which is already bound",
-            hint=f"Choose a pre-release of a later number, for example {number.release.next_minor()}-rc.1.",
-        )
-
-
 def check_release(number: SemanticVersion) -> None:
     """Refuse a pre-release where a release is asked for."""
     if number.prerelease:
@@ -129,6 +196,12 @@ def order_key(number: SemanticVersion) -> bytes:
     for part in number.prerelease:
         key += _DIGITS + bytes([len(part)]) + part.encode() if part.isdigit() else _LETTERS + part.encode() + _END
     return key + _END
+
+
+def counter_span(release: SemanticVersion, label: str) -> tuple[bytes, bytes]:
+    """Return order keys between which all of `release-label.n` lie, the first included, the second not."""
+    prefix = order_key(SemanticVersion(release.major, release.minor, release.patch, (label,)))[: -len(_END)]
+    return prefix + _DIGITS, prefix + _LETTERS
 
 
 def span(wanted: Range) -> tuple[bytes, bytes]:

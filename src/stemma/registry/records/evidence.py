@@ -13,7 +13,7 @@ from typing import Literal, Self, TypeAlias, cast, get_args
 from stemma.errors import CorruptError, InvalidError, UnsupportedError
 from stemma.ledger import format_time, parse_time
 from stemma.records import Digest, Json, canonical, read_record
-from stemma.registry.message import clean_line
+from stemma.registry.records.message import clean_line
 
 SCHEMA = "stemma/evidence/1"
 MAX_MEASUREMENTS = 10_000

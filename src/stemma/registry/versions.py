@@ -1,0 +1,326 @@
+"""Registering versions, giving them numbers, withdrawing them, and reading what is known of one.
+
+A registration is two entries, `version.register` and `version.number` (only the first where the number is pending),
+before which a `model.create` stands if the model is new, and after which an `evidence.add` if its impact was stated.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from stemma.access import Caller, Permission, require
+from stemma.errors import AlreadyExistsError, ConflictError, CorruptError, InvalidError, NotFoundError, UnsupportedError
+from stemma.ledger import Draft, Fact, Thing, append_many, commit_text
+from stemma.lineage import walk
+from stemma.names import ModelName, Selector, check_pointer
+from stemma.paging import check_limit, split_page
+from stemma.records import Digest
+from stemma.registry.numbering import MAIN, Numbering, check_release, number_for, refuse_taken, release_for
+from stemma.registry.pointers import FIRST_PAGE, check_not_alias
+from stemma.registry.projection import project
+from stemma.registry.records.evidence import Evidence
+from stemma.registry.records.message import Message, clean_line, clean_reason, clean_text
+from stemma.registry.records.version import DETACHED, Parent, ParentKind, Version
+from stemma.registry.resolve import branch_tip, can_read, find_model, find_version, registered, unknown_branch
+from stemma.registry.store import Branch, Registration, RegistryTransaction
+from stemma.semver import SemanticVersion
+
+MAX_DETACHED = 1 << 20
+_LINES = frozenset({"author", "host"})
+_ANCESTORS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What is to be registered.
+
+    With a `message` the version is new: its time and commitments are filled in from the transaction, the message and
+    `detached` (author, host, command, diff); without parents it continues the head of the branch unless `is_root`.
+    Without a message `version` is registered as it is, for a record that was made elsewhere. With `if_changed` the
+    head of the branch is answered where it has the same content.
+    """
+
+    version: Version
+    message: Message | None = None
+    detached: Mapping[str, str] = field(default_factory=dict)
+    branch: str = MAIN
+    numbering: Numbering = field(default_factory=Numbering)
+    is_root: bool = False
+    if_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The version that answers a submission; `created` is False where it was there already."""
+
+    version: Registration
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """All that a version's own record says, with its texts (None where redacted), and what became of it.
+
+    `taints` are those of its withdrawn ancestors that the caller may read.
+    """
+
+    registration: Registration
+    version: Version
+    texts: Mapping[str, str | None]
+    aliases: tuple[str, ...]
+    reason: str | None
+    taints: tuple[Registration, ...]
+
+
+class Versions:
+    """The versions of models."""
+
+    def register(self, tx: RegistryTransaction, caller: Caller, model: ModelName, submission: Submission) -> Registered:
+        """Register a version on a branch, and make the model if it is new.
+
+        AlreadyExistsError where the number is taken or the very record is registered; NotFoundError for a namespace,
+        branch, parent or manifest that is not there.
+        """
+        require(tx, caller, Permission.REGISTER, model.namespace)
+        if tx.registry.namespaces.find(model.namespace) is None:
+            raise NotFoundError(f"there is no namespace {model.namespace!r}", hint="Make it before the first version.")
+        known = tx.registry.models.find(model)
+        branch = _branch_for(tx, model, submission.branch, is_new=known is None or known.last == 0)
+        if submission.if_changed and (same := _unchanged(tx, model, branch, submission.version)):
+            return Registered(same, created=False)
+        version = _complete(tx, model, branch, submission)
+        _check_references(tx, caller, version)
+        if present := tx.registry.versions.between(model, version.digest, version.digest, 1):
+            if submission.if_changed:
+                return Registered(present[0], created=False)
+            raise AlreadyExistsError(f"this very version is registered as {present[0]} of {model}")
+        sequence = 1 if known is None else known.last + 1
+        number = number_for(tx, model, submission.branch, branch, submission.numbering)
+        data = version.encode()
+        tx.records.put(Digest.of(data), data)
+        drafts = _Drafts(caller, model, version.digest)
+        entered = [] if known is not None else [drafts.create()]
+        head = None if branch is None else registered(tx, model, branch.head).digest
+        entered.append(drafts.register(sequence, submission.branch, head))
+        if number is not None:
+            entered.append(drafts.number(sequence, number, submission.numbering.chosen is not None))
+        if submission.message is not None and submission.message.impact:
+            entered.append(_impact(tx, drafts, sequence, submission.message.impact))
+        _enter(tx, entered)
+        return Registered(registered(tx, model, sequence), created=True)
+
+    def release(
+        self,
+        tx: RegistryTransaction,
+        caller: Caller,
+        model: ModelName,
+        selector: Selector | None,
+        number: SemanticVersion | None = None,
+    ) -> Registration:
+        """Bind a release number to a version that has none: the chosen one, else the one it works towards.
+
+        Its pre-release, if it has one, goes on naming it.
+        """
+        require(tx, caller, Permission.REGISTER, model.namespace)
+        version = find_version(tx, model, selector)
+        if version.release is not None:
+            raise ConflictError(f"{version} of {model} is released already; a version has one release number")
+        if version.withdrawn is not None:
+            raise ConflictError(f"{version} of {model} is withdrawn and cannot be released")
+        if number is None:
+            chosen = release_for(tx, version)
+        else:
+            check_release(number)
+            refuse_taken(tx, model, number)
+            chosen = number
+        _enter(tx, [_Drafts(caller, model, version.digest).number(version.sequence, chosen, number is not None)])
+        return registered(tx, model, version.sequence)
+
+    def withdraw(
+        self, tx: RegistryTransaction, caller: Caller, model: ModelName, selector: Selector | None, *, reason: str
+    ) -> Registration:
+        """Say for ever that a version must not be used; ConflictError while an alias points at it.
+
+        Its number stays taken, its descendants are marked as tainted and go on.
+        """
+        require(tx, caller, Permission.WITHDRAW, model.namespace)
+        version = find_version(tx, model, selector)
+        why = clean_reason(reason, "a withdrawal")
+        if version.withdrawn is not None:
+            raise ConflictError(f"{version} of {model} is withdrawn already")
+        if holding := tx.registry.aliases.holding(model, version.sequence):
+            listed = ", ".join(holding)
+            hint = f"Move it first: 'stemma alias back {model} {holding[0]} -m REASON'."
+            raise ConflictError(f"{version} of {model} is what {listed} points at", hint=hint)
+        _enter(tx, [_Drafts(caller, model, version.digest).withdraw(version.sequence, commit_text(tx, why))])
+        return registered(tx, model, version.sequence)
+
+    def show(self, tx: RegistryTransaction, caller: Caller, model: ModelName, selector: Selector | None) -> Account:
+        """Return what is known of a version."""
+        require(tx, caller, Permission.READ, model.namespace)
+        registration = find_version(tx, model, selector)
+        version = read_version(tx, registration.digest)
+        reason = None if registration.reason is None else tx.texts.read(registration.reason)
+        return Account(
+            registration,
+            version,
+            _texts(tx, version),
+            tuple(tx.registry.aliases.holding(model, registration.sequence)),
+            None if reason is None else reason[1],
+            _taints(tx, caller, registration) if registration.tainted else (),
+        )
+
+    def subjects(
+        self, tx: RegistryTransaction, caller: Caller, versions: Sequence[Registration]
+    ) -> tuple[str | None, ...]:
+        """Return the first line of each version's message, None where it is redacted."""
+        for namespace in {version.model.namespace for version in versions}:
+            require(tx, caller, Permission.READ, namespace)
+        found = (_texts(tx, read_version(tx, version.digest)).get("what") for version in versions)
+        return tuple(None if what is None else what.lstrip().partition("\n")[0] for what in found)
+
+    def page(
+        self, tx: RegistryTransaction, caller: Caller, model: ModelName, *,
+        branch: str | None = None, before: int | None = None, limit: int | None = None,
+    ) -> tuple[tuple[Registration, ...], bool]:  # fmt: skip
+        """Return versions with sequence numbers under `before`, newest first, and whether more follow."""
+        require(tx, caller, Permission.READ, model.namespace)
+        find_model(tx, model)
+        if branch is not None and tx.registry.branches.find(model, branch) is None:
+            raise unknown_branch(tx, model, branch)
+        size = check_limit(limit)
+        return split_page(
+            tx.registry.versions.page(model, FIRST_PAGE if before is None else before, size + 1, branch), size
+        )
+
+
+def read_version(tx: RegistryTransaction, digest: Digest) -> Version:
+    """Return the record of a registered version; CorruptError where it is missing or is not what its digest says."""
+    data = tx.records.read(digest)
+    if data is None:
+        raise CorruptError("the record of a registered version is missing", place=f"record {digest}")
+    if Digest.of(data) != digest:
+        raise CorruptError("the record does not match its digest", place=f"record {digest}")
+    return Version.decode(data, place=f"record {digest}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Drafts:
+    """Makes the entries about one version."""
+
+    caller: Caller
+    model: ModelName
+    digest: Digest
+
+    def create(self) -> Draft:
+        thing = Thing("model", str(self.model))
+        return Draft(self.model.namespace, self.caller.actor, "model.create", thing, facts={"model": self.model.name})
+
+    def register(self, sequence: int, branch: str, head: Digest | None) -> Draft:
+        return replace(self._about("register", sequence, {"branch": branch}), before=head)
+
+    def number(self, sequence: int, number: SemanticVersion, is_chosen: bool) -> Draft:  # noqa: FBT001
+        return self._about("number", sequence, {"number": str(number), "chosen": is_chosen})
+
+    def withdraw(self, sequence: int, reason: Digest) -> Draft:
+        return replace(self._about("withdraw", sequence, {}), reason=reason)
+
+    def evidence(self, sequence: int, evidence: Evidence) -> Draft:
+        facts: dict[str, Fact] = {"model": self.model.name, "sequence": sequence, "kind": evidence.kind}
+        thing = Thing("version", str(self.model), self.digest)
+        return Draft(self.model.namespace, self.caller.actor, "evidence.add", thing, after=evidence.digest, facts=facts)
+
+    def _about(self, verb: str, sequence: int, facts: Mapping[str, Fact]) -> Draft:
+        return Draft(
+            self.model.namespace,
+            self.caller.actor,
+            f"version.{verb}",
+            Thing("version", str(self.model), self.digest),
+            after=self.digest,
+            facts={"model": self.model.name, "sequence": sequence, **facts},
+        )
+
+
+def _enter(tx: RegistryTransaction, drafts: Sequence[Draft]) -> None:
+    for entry in append_many(tx, drafts):
+        project(tx, entry)
+
+
+def _impact(tx: RegistryTransaction, drafts: _Drafts, sequence: int, impact: str) -> Draft:
+    evidence = Evidence("impact", drafts.digest, tx.now, statement=commit_text(tx, impact))
+    tx.records.put(evidence.digest, evidence.encode())
+    return drafts.evidence(sequence, evidence)
+
+
+def _branch_for(tx: RegistryTransaction, model: ModelName, name: str, *, is_new: bool) -> Branch | None:
+    """Return the branch to register on, None for a first line that registering makes."""
+    check_pointer(name, "branch")
+    branch = tx.registry.branches.find(model, name)
+    if branch is None and not is_new and name != MAIN:
+        raise unknown_branch(tx, model, name)
+    if branch is None:
+        check_not_alias(tx, model, name)
+    return branch
+
+
+def _unchanged(
+    tx: RegistryTransaction, model: ModelName, branch: Branch | None, version: Version
+) -> Registration | None:
+    """Return the head of the branch if a consumer would receive the same from it and it is not withdrawn."""
+    if branch is None:
+        return None
+    head = registered(tx, model, branch.head)
+    is_same = head.withdrawn is None and read_version(tx, head.digest).content == version.content
+    return head if is_same else None
+
+
+def _complete(tx: RegistryTransaction, model: ModelName, branch: Branch | None, submission: Submission) -> Version:
+    version = submission.version
+    if submission.message is None:
+        if submission.detached:
+            raise InvalidError("texts belong to a new version, and a new version needs a message")
+        if "what" not in version.commitments:
+            raise InvalidError("the record does not say what changed", hint="A version commits to a message.")
+        return version
+    parents = version.parents
+    if not parents and branch is not None and not submission.is_root:
+        head = branch_tip(tx, branch) or registered(tx, model, branch.head)
+        parents = (Parent(ParentKind.CONTINUES, head.digest),)
+    texts = dict(submission.message.detached())
+    for name, text in submission.detached.items():
+        if name not in DETACHED or name in {"what", "why"}:
+            raise InvalidError(f"{name[:80]!r} is not a text that stands beside the message")
+        clean = clean_line(text, name) if name in _LINES else clean_text(text, name, limit=MAX_DETACHED)
+        if clean:
+            texts[name] = clean
+    commitments = {name: commit_text(tx, text) for name, text in texts.items()}
+    return replace(version, parents=parents, time=tx.now, commitments=commitments)
+
+
+def _check_references(tx: RegistryTransaction, caller: Caller, version: Version) -> None:
+    if any(parent.kind is ParentKind.BUILD_OF for parent in version.parents):
+        raise UnsupportedError("this release does not register builds", hint="Register it as a version of its own.")
+    if not tx.records.has(version.manifest):
+        raise NotFoundError(f"there is no manifest {version.manifest}", hint="Upload the files first.")
+    for parent in version.parents:
+        if isinstance(parent.origin, Digest) and not any(
+            can_read(tx, caller, model.namespace) for model in tx.registry.versions.holders(parent.origin)
+        ):
+            raise NotFoundError(f"there is no version {parent.origin}, which is given as a parent")
+
+
+def _texts(tx: RegistryTransaction, version: Version) -> dict[str, str | None]:
+    found = {name: tx.texts.read(commitment) for name, commitment in version.commitments.items()}
+    return {name: None if text is None else text[1] for name, text in found.items()}
+
+
+def _taints(tx: RegistryTransaction, caller: Caller, version: Registration) -> tuple[Registration, ...]:
+    """Return withdrawn ancestors among the nearest thousand, as the models have them that the caller may read."""
+    ancestors = [Digest(node) for node in islice(walk(tx, version.digest, "parents"), _ANCESTORS) if node[:3] == "sha"]
+    withdrawn = tx.registry.taints.withdrawn(ancestors)
+    found: list[Registration] = []
+    for ancestor in (digest for digest in ancestors if digest in withdrawn):
+        for holder in tx.registry.versions.holders(ancestor):
+            if can_read(tx, caller, holder.namespace):
+                found += tx.registry.versions.between(holder, ancestor, ancestor, 1)
+    return tuple(each for each in found if each.withdrawn is not None)
