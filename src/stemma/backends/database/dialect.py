@@ -339,10 +339,11 @@ def _translate_sqlite(error: Exception, place: str) -> StemmaError | None:
 
 
 def _by_primary_code(code: int, message: str, place: str) -> StemmaError | None:
-    if message.startswith("Could not decode to UTF-8") or (
-        code == sqlite3.SQLITE_ERROR and message.startswith(("no such table", "no such column"))
-    ):
+    if message.startswith("Could not decode to UTF-8"):
         code = sqlite3.SQLITE_CORRUPT
+    if code == sqlite3.SQLITE_ERROR and message.startswith(("no such table", "no such column")):
+        what = "the database lacks a part of its schema"
+        return CorruptError(f"{what}: {message}", place=place, hint=CHECK_HINT)
     kind, what, hint = _MEANINGS.get(code, (None, "", ""))
     return None if kind is None else kind(f"{what}: {message}", place=place, hint=hint)
 

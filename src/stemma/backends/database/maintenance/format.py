@@ -6,9 +6,8 @@ Written last when a repository is made, so that a folder without it is none. Spe
 import contextlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Self
 
 from stemma.errors import CorruptError, InvalidError, NotFoundError, UnavailableError, UnsupportedError
@@ -29,7 +28,7 @@ class Format:
     version: int = VERSION
     min_reader: int = VERSION
     min_writer: int = VERSION
-    features: Mapping[str, str] = MappingProxyType({})
+    features: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Self:

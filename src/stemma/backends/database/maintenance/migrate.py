@@ -2,9 +2,11 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from alembic.config import Config
@@ -47,16 +49,14 @@ def migrate(file: SqliteFile, backups: Path, now: int) -> Migrated:
         backup = back_up(file, backups, f"level-{before or 'none'}-{_stamp(now)}")
         if not isinstance(connection.driver, sqlite3.Connection):
             raise UnsupportedError("only SQLite is migrated here")
-        file.begin(connection)
         try:
-            upgrade(connection.driver)
+            upgrade(connection.driver, partial(file.begin, connection))
         except (SQLAlchemyError, sqlite3.Error, StemmaError) as error:
             raise UnavailableError(
                 f"the migration from {before or 'none'} to {LEVEL} failed and changed nothing: {error}",
                 place=str(file.path),
                 hint=f"Report this; a copy lies at {backup}.",
             ) from error
-        connection.script("COMMIT")
         return Migrated(before, level_of(connection), backup)
 
 
@@ -82,18 +82,23 @@ def back_up(file: SqliteFile, folder: Path, name: str) -> Path:
     return target
 
 
-def upgrade(driver: sqlite3.Connection) -> None:
-    """Run the revisions that are missing on an open transaction, which the caller commits."""
+def upgrade(driver: sqlite3.Connection, begin: Callable[[], None]) -> None:
+    """Run the revisions that are missing, in one transaction, which `begin` begins.
+
+    SQLAlchemy rolls back when it first meets a connection, so its own transaction, which is only a wish to commit or
+    roll back at the end, must be there before.
+    """
     script = ScriptDirectory(str(SCRIPTS))
     engine = create_engine("sqlite://", creator=lambda: driver, poolclass=StaticPool, pool_reset_on_return=None)
-    connection = engine.connect()
-    with EnvironmentContext(
-        Config(),
-        script,
-        fn=lambda revision, _context: script._upgrade_revs("head", revision),  # noqa: SLF001 - as Alembic's own `upgrade` does
-    ) as environment:
-        environment.configure(connection=connection, version_table=level.name, transactional_ddl=False)
-        environment.run_migrations()
+    with engine.connect() as connection, connection.begin():
+        begin()
+        with EnvironmentContext(
+            Config(),
+            script,
+            fn=lambda revision, _context: script._upgrade_revs("head", revision),  # noqa: SLF001 - as Alembic's own `upgrade` does
+        ) as environment:
+            environment.configure(connection=connection, version_table=level.name)
+            environment.run_migrations()
 
 
 def _stamp(now: int) -> str:
