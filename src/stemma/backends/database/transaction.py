@@ -13,7 +13,9 @@ from stemma.backends.database.artifacts import DatabaseArtifacts
 from stemma.backends.database.dialect import Connection
 from stemma.backends.database.ledger import DatabaseLedger, DatabaseRecords, DatabaseTexts
 from stemma.backends.database.lineage import DatabaseLineage
+from stemma.backends.database.registry import registry_store
 from stemma.backends.database.schema import METADATA
+from stemma.registry import RegistryStore
 
 ALL_TABLES = METADATA
 """Every table: each store that declares some is imported here."""
@@ -141,3 +143,8 @@ class Transaction:
     def artifacts(self) -> DatabaseArtifacts:
         """The index of packs."""
         return DatabaseArtifacts(self.connection)
+
+    @cached_property
+    def registry(self) -> RegistryStore:
+        """Models, versions, numbers, names, labels and evidence."""
+        return registry_store(self.connection)

@@ -35,14 +35,14 @@ class Measurement:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", clean_line(self.name, "metric's name", limit=MAX_METRIC_NAME))
-        object.__setattr__(self, "value", float(self.value))
+        object.__setattr__(self, "value", float(self.value) + 0.0)  # JSON has no negative zero
         if self.slice_name:
             object.__setattr__(self, "slice_name", clean_line(self.slice_name, "slice", limit=MAX_METRIC_NAME))
         if self.interval is not None:
             low, high = self.interval
             if not (math.isfinite(low) and math.isfinite(high) and low <= high):
                 raise InvalidError(f"[{low}, {high}] is not an interval", place=self.name)
-            object.__setattr__(self, "interval", (float(low), float(high)))
+            object.__setattr__(self, "interval", (float(low) + 0.0, float(high) + 0.0))
 
     @property
     def kind(self) -> str:

@@ -1,3 +1,15 @@
+CREATE TABLE aliases (
+	namespace TEXT NOT NULL,
+	model TEXT NOT NULL,
+	name TEXT NOT NULL,
+	sequence INTEGER NOT NULL,
+	digest BLOB NOT NULL CONSTRAINT ck_aliases_digest_size CHECK (length(digest) = 32),
+	top INTEGER NOT NULL,
+	CONSTRAINT pk_aliases PRIMARY KEY (namespace, model, name)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE INDEX ix_aliases_sequence ON aliases (namespace, model, sequence);
 CREATE TABLE blocks (
 	id BLOB NOT NULL CONSTRAINT ck_blocks_id_size CHECK (length(id) = 32),
 	pack BLOB NOT NULL,
@@ -12,6 +24,16 @@ CREATE TABLE blocks (
  WITHOUT ROWID,
  STRICT;
 CREATE INDEX ix_blocks_pack ON blocks (pack);
+CREATE TABLE branches (
+	namespace TEXT NOT NULL,
+	model TEXT NOT NULL,
+	name TEXT NOT NULL,
+	head INTEGER NOT NULL,
+	start INTEGER,
+	CONSTRAINT pk_branches PRIMARY KEY (namespace, model, name)
+)
+ WITHOUT ROWID,
+ STRICT;
 CREATE TABLE checkpoints (
 	namespace TEXT NOT NULL,
 	size INTEGER NOT NULL,
@@ -43,6 +65,22 @@ CREATE TABLE entries (
 )
  STRICT;
 CREATE INDEX ix_entries_concerns ON entries (namespace, concerns, sequence);
+CREATE TABLE evidence (
+	namespace TEXT NOT NULL,
+	model TEXT NOT NULL,
+	sequence INTEGER NOT NULL,
+	position INTEGER NOT NULL,
+	digest BLOB NOT NULL CONSTRAINT ck_evidence_digest_size CHECK (length(digest) = 32),
+	kind TEXT NOT NULL,
+	time INTEGER NOT NULL,
+	actor TEXT NOT NULL,
+	dataset BLOB CONSTRAINT ck_evidence_dataset_size CHECK (length(dataset) = 32),
+	statement BLOB CONSTRAINT ck_evidence_statement_size CHECK (length(statement) = 32),
+	CONSTRAINT pk_evidence PRIMARY KEY (namespace, model, sequence, position)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE UNIQUE INDEX ux_evidence_digest ON evidence (namespace, model, sequence, digest);
 CREATE TABLE files (
 	digest BLOB NOT NULL CONSTRAINT ck_files_digest_size CHECK (length(digest) = 32),
 	pack BLOB NOT NULL,
@@ -53,6 +91,77 @@ CREATE TABLE files (
  WITHOUT ROWID,
  STRICT;
 CREATE INDEX ix_files_pack ON files (pack);
+CREATE TABLE labels (
+	namespace TEXT NOT NULL,
+	model TEXT NOT NULL,
+	sequence INTEGER NOT NULL,
+	"key" TEXT NOT NULL,
+	value TEXT,
+	text BLOB NOT NULL CONSTRAINT ck_labels_text_size CHECK (length(text) = 32),
+	CONSTRAINT pk_labels PRIMARY KEY (namespace, model, sequence, "key")
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE INDEX ix_labels_model ON labels (namespace, "key", sequence, model);
+CREATE INDEX ix_labels_text ON labels (text);
+CREATE INDEX ix_labels_version ON labels (namespace, model, "key", sequence);
+CREATE TABLE measurements (
+	namespace TEXT NOT NULL,
+	model TEXT NOT NULL,
+	sequence INTEGER NOT NULL,
+	position INTEGER NOT NULL,
+	name TEXT NOT NULL,
+	slice TEXT NOT NULL,
+	kind TEXT NOT NULL,
+	value BLOB,
+	low BLOB,
+	high BLOB,
+	CONSTRAINT pk_measurements PRIMARY KEY (namespace, model, sequence, position, name, slice)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE INDEX ix_measurements_name ON measurements (namespace, model, name, slice, value);
+CREATE TABLE models (
+	namespace TEXT NOT NULL,
+	model TEXT NOT NULL,
+	time INTEGER NOT NULL,
+	actor TEXT NOT NULL,
+	last INTEGER NOT NULL,
+	title TEXT,
+	title_key BLOB,
+	title_text BLOB CONSTRAINT ck_models_title_text_size CHECK (length(title_text) = 32),
+	description BLOB CONSTRAINT ck_models_description_size CHECK (length(description) = 32),
+	CONSTRAINT pk_models PRIMARY KEY (namespace, model)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE INDEX ix_models_title_text ON models (title_text);
+CREATE UNIQUE INDEX ux_models_title ON models (namespace, title_key);
+CREATE TABLE moves (
+	namespace TEXT NOT NULL,
+	model TEXT NOT NULL,
+	alias TEXT NOT NULL,
+	position INTEGER NOT NULL,
+	time INTEGER NOT NULL,
+	actor TEXT NOT NULL,
+	kind TEXT NOT NULL,
+	"before" INTEGER,
+	"after" INTEGER,
+	below INTEGER,
+	reason BLOB CONSTRAINT ck_moves_reason_size CHECK (length(reason) = 32),
+	is_override INTEGER NOT NULL,
+	CONSTRAINT pk_moves PRIMARY KEY (namespace, model, alias, position)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE INDEX ix_moves_time ON moves (namespace, model, alias, time, position);
+CREATE TABLE namespaces (
+	name TEXT NOT NULL,
+	time INTEGER NOT NULL,
+	CONSTRAINT pk_namespaces PRIMARY KEY (name)
+)
+ WITHOUT ROWID,
+ STRICT;
 CREATE TABLE nodes (
 	id INTEGER NOT NULL,
 	name TEXT NOT NULL,
@@ -63,6 +172,19 @@ CREATE TABLE nodes (
 	CONSTRAINT uq_nodes_name UNIQUE (name)
 )
  STRICT;
+CREATE TABLE numbers (
+	namespace TEXT NOT NULL,
+	model TEXT NOT NULL,
+	order_key BLOB NOT NULL,
+	number TEXT NOT NULL,
+	sequence INTEGER NOT NULL,
+	branch TEXT NOT NULL,
+	is_release INTEGER NOT NULL,
+	CONSTRAINT pk_numbers PRIMARY KEY (namespace, model, order_key)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE INDEX ix_numbers_branch ON numbers (namespace, model, branch, is_release, order_key);
 CREATE TABLE packs (
 	id BLOB NOT NULL,
 	size INTEGER NOT NULL,
@@ -77,6 +199,14 @@ CREATE TABLE principals (
 	name BLOB NOT NULL CONSTRAINT ck_principals_name_size CHECK (length(name) = 32),
 	time INTEGER NOT NULL,
 	CONSTRAINT pk_principals PRIMARY KEY (id)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE TABLE protections (
+	namespace TEXT NOT NULL,
+	model TEXT NOT NULL,
+	name TEXT NOT NULL,
+	CONSTRAINT pk_protections PRIMARY KEY (namespace, model, name)
 )
  WITHOUT ROWID,
  STRICT;
@@ -119,6 +249,12 @@ CREATE TABLE segments (
  WITHOUT ROWID,
  STRICT;
 CREATE INDEX ix_segments_pack ON segments (pack);
+CREATE TABLE taints (
+	digest BLOB NOT NULL CONSTRAINT ck_taints_digest_size CHECK (length(digest) = 32),
+	CONSTRAINT pk_taints PRIMARY KEY (digest)
+)
+ WITHOUT ROWID,
+ STRICT;
 CREATE TABLE texts (
 	commitment BLOB NOT NULL CONSTRAINT ck_texts_commitment_size CHECK (length(commitment) = 32),
 	salt BLOB NOT NULL,
@@ -145,3 +281,23 @@ CREATE TABLE uploads (
  WITHOUT ROWID,
  STRICT;
 CREATE INDEX ix_uploads_expires ON uploads (expires);
+CREATE TABLE versions (
+	namespace TEXT NOT NULL,
+	model TEXT NOT NULL,
+	sequence INTEGER NOT NULL,
+	digest BLOB NOT NULL CONSTRAINT ck_versions_digest_size CHECK (length(digest) = 32),
+	branch TEXT NOT NULL,
+	time INTEGER NOT NULL,
+	actor TEXT NOT NULL,
+	position INTEGER NOT NULL,
+	release TEXT,
+	prerelease TEXT,
+	withdrawn INTEGER,
+	reason BLOB CONSTRAINT ck_versions_reason_size CHECK (length(reason) = 32),
+	CONSTRAINT pk_versions PRIMARY KEY (namespace, model, sequence)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE INDEX ix_versions_branch ON versions (namespace, model, branch, sequence);
+CREATE INDEX ix_versions_model_digest ON versions (namespace, model, digest);
+CREATE UNIQUE INDEX ux_versions_digest ON versions (digest, namespace, model);
