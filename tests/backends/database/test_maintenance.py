@@ -52,7 +52,7 @@ def change(file: SqliteFile, sql: str, *parameters: object) -> None:
 def rows(file: SqliteFile) -> dict[str, list[tuple[object, ...]]]:
     connection = file.open_reader()
     found = {
-        each.name: connection.script(f"SELECT * FROM {each.name} ORDER BY 1, 2")  # noqa: S608 - declared tables
+        each.name: sorted(connection.script(f"SELECT * FROM {each.name}"), key=repr)  # noqa: S608 - declared tables
         for each in tables_of(TableClass.PROJECTED)
     }
     connection.close()
