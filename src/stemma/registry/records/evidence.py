@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias, cast, get_args
 
-from stemma.errors import CorruptError, InvalidError, UnsupportedError
+from stemma.errors import CorruptError, InvalidError, TooLargeError, UnsupportedError
 from stemma.ledger import format_time, parse_time
 from stemma.records import Digest, Json, canonical, read_record
 from stemma.registry.records.message import clean_line
@@ -126,7 +126,7 @@ class Evidence:
             raise UnsupportedError(f"this release cannot read {schema[:80]!r}", hint="Upgrade stemma.", place=place)
         try:
             evidence = cls._read(record)
-        except (InvalidError, KeyError, TypeError, ValueError) as error:
+        except (InvalidError, TooLargeError, KeyError, TypeError, ValueError) as error:
             raise CorruptError(f"not an evidence record: {error}", place=place) from error
         if evidence.encode() != data:
             raise CorruptError("an evidence record that says something twice or in another way", place=place)
