@@ -242,3 +242,11 @@ def test_a_release_that_was_taken_meanwhile_moves_on() -> None:
     assert str(world.pushed().number) == "1.4.0"
     released = world.do(lambda tx: world.registry.versions.release(tx, OWNER, CREDIT, select("1.4.0-gbdt.1")))
     assert str(released.number) == "1.5.0"
+
+
+def test_counters_are_found_behind_many_other_numbers() -> None:
+    world = World()
+    world.push(branch="gbdt")
+    for n in range(130):
+        world.push(branch="gbdt", chosen=f"1.0.0-gbdt.7.{n}")
+    assert str(world.pushed(branch="gbdt").number) == "1.0.0-gbdt.2"

@@ -80,7 +80,7 @@ CALLS: dict[str, tuple[Permission, Call]] = {
     "evidence.page": (Permission.READ, lambda r, tx, who: r.evidence.page(tx, who, CREDIT, None)),
     "evidence.findings": (Permission.READ, lambda r, tx, who: r.evidence.findings(tx, who, CREDIT, None)),
 }
-ASKED_ELSEWHERE = {"create_namespace", "namespaces", "project"}
+ASKED_ELSEWHERE = {"create_namespace", "namespaces", "project", "versions.find"}
 
 
 @pytest.fixture
@@ -168,3 +168,7 @@ def test_a_parent_that_one_may_not_read_is_not_there(world: World) -> None:
     assert seen.registration.tainted
     assert seen.taints == ()
     assert len(world.do(lambda tx: registry.versions.show(tx, OWNER, CREDIT, select("v3"))).taints) == 1
+    find = registry.versions.find
+    assert world.do(lambda tx: find(tx, granted, hidden.digest)) == ()
+    assert [each.model.namespace for each in world.do(lambda tx: find(tx, OWNER, hidden.digest))] == ["secret"]
+    assert world.do(lambda tx: find(tx, granted, seen.registration.digest)) == (seen.registration,)

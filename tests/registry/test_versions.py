@@ -12,10 +12,14 @@ from stemma.errors import (
     UnsupportedError,
 )
 from stemma.ledger import commit_text
+from stemma.lineage import Ask, EdgeKind, Lineage
 from stemma.names import ModelName
+from stemma.paging import Pager
 from stemma.records import Digest
 from stemma.registry import (
     Account,
+    DatasetRole,
+    DatasetUse,
     External,
     Measurement,
     Message,
@@ -354,3 +358,30 @@ def test_digests_are_those_of_the_records() -> None:
     data = world.do(lambda tx: tx.records.read(version.digest))
     assert data is not None
     assert Digest.of(data) == version.digest
+
+
+def test_lineage_holds_everything_that_a_version_came_from() -> None:
+    world = World()
+    run, pipeline, data = (digest_of(each) for each in ("run", "pipeline", "data"))
+    uses = tuple(DatasetUse(role, data) for role in DatasetRole)
+    version = Version(world.files("x"), 0, run=run, pipeline=pipeline, datasets=uses)
+    registered = register(world, Submission(version, Message("x"))).version
+    page = world.do(lambda tx: Lineage(Pager(b"k" * 32)).descendants(tx, data, Ask(), caller="u_1"))
+    assert [(each.node, each.kind) for each in page.items] == [(registered.digest, EdgeKind.TRAINED_ON)]
+    reached = {
+        (each.node, each.kind)
+        for each in world.do(
+            lambda tx: Lineage(Pager(b"k" * 32)).ancestors(tx, registered.digest, Ask(), caller="u_1")
+        ).items
+    }
+    assert {(run, EdgeKind.PRODUCED_BY), (pipeline, EdgeKind.FEATURES_FROM)} < reached
+
+
+def test_taint_reaches_many_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stemma.registry.projection._AT_ONCE", 2)
+    world = World()
+    for _ in range(6):
+        world.push()
+    world.withdraw("v1")
+    versions, _ = world.do(lambda tx: world.registry.versions.page(tx, OWNER, CREDIT))
+    assert [each.tainted for each in versions] == [True] * 5 + [False]

@@ -225,7 +225,7 @@ def _edges(version: Version) -> list[Edge]:
 
 
 def _taint(tx: RegistryTransaction, origin: Digest) -> None:
-    """Mark everything that descends from `origin`, wherever it is registered."""
+    """Mark every version that descends from `origin`, wherever it is registered; evidence descends from it, too."""
     waiting: list[Digest] = []
     for node in walk(tx, origin, "children"):
         if node.startswith("sha256:"):

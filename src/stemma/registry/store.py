@@ -208,7 +208,7 @@ class TaintStore(Protocol):
     """Which versions descend from a withdrawn one, by digest and wherever they are registered."""
 
     def mark(self, digests: Sequence[Digest]) -> None:
-        """Mark versions; marking one again changes nothing."""
+        """Mark those of these that are registered under any model; marking one again changes nothing."""
 
     def marked(self, digests: Sequence[Digest]) -> frozenset[Digest]:
         """Return which of these are marked."""

@@ -179,6 +179,10 @@ class Versions:
         found = (_texts(tx, read_version(tx, version.digest)).get("what") for version in versions)
         return tuple(None if what is None else what.lstrip().partition("\n")[0] for what in found)
 
+    def find(self, tx: RegistryTransaction, caller: Caller, digest: Digest) -> tuple[Registration, ...]:
+        """Return a version as every model has it that the caller may read; nothing where none has."""
+        return _readable(tx, caller, digest)
+
     def page(
         self, tx: RegistryTransaction, caller: Caller, model: ModelName, *,
         branch: str | None = None, before: int | None = None, limit: int | None = None,
@@ -318,9 +322,13 @@ def _taints(tx: RegistryTransaction, caller: Caller, version: Registration) -> t
     """Return withdrawn ancestors among the nearest thousand, as the models have them that the caller may read."""
     ancestors = [Digest(node) for node in islice(walk(tx, version.digest, "parents"), _ANCESTORS) if node[:3] == "sha"]
     withdrawn = tx.registry.taints.withdrawn(ancestors)
-    found: list[Registration] = []
-    for ancestor in (digest for digest in ancestors if digest in withdrawn):
-        for holder in tx.registry.versions.holders(ancestor):
-            if can_read(tx, caller, holder.namespace):
-                found += tx.registry.versions.between(holder, ancestor, ancestor, 1)
+    found = (each for digest in ancestors if digest in withdrawn for each in _readable(tx, caller, digest))
     return tuple(each for each in found if each.withdrawn is not None)
+
+
+def _readable(tx: RegistryTransaction, caller: Caller, digest: Digest) -> tuple[Registration, ...]:
+    found: list[Registration] = []
+    for holder in tx.registry.versions.holders(digest):
+        if can_read(tx, caller, holder.namespace):
+            found += tx.registry.versions.between(holder, digest, digest, 1)
+    return tuple(found)

@@ -64,6 +64,7 @@ _HOLDING = Statement(
 )
 
 _MARK = Statement(insert_or_ignore(taints))
+_REGISTERED = Statement(select(versions.c.digest).where(member_of(versions.c.digest, "of")).distinct())
 _MARKED = Statement(select(taints.c.digest).where(member_of(taints.c.digest, "of")))
 _WITHDRAWN = Statement(
     select(versions.c.digest).where(member_of(versions.c.digest, "of"), versions.c.withdrawn.is_not(None)).distinct()
@@ -180,8 +181,8 @@ class DatabaseTaints:
         self._connection = connection
 
     def mark(self, digests: Sequence[Digest]) -> None:
-        """Mark versions."""
-        self._connection.run_many(_MARK, [{"digest": each.raw} for each in digests])
+        """Mark those that are registered."""
+        self._connection.run_many(_MARK, [{"digest": each.raw} for each in self._among(_REGISTERED, digests)])
 
     def marked(self, digests: Sequence[Digest]) -> frozenset[Digest]:
         """Return which of these are marked."""
