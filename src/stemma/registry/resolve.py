@@ -122,11 +122,12 @@ def _by_number(tx: RegistryTransaction, name: ModelName, number: SemanticVersion
 def _by_range(tx: RegistryTransaction, name: ModelName, wanted: Range) -> Registration:
     numbers = tx.registry.numbers
     low, high = span(wanted)
-    while chunk := numbers.between(name, low, high, _CHUNK, withdrawn=False):
+    size = 1  # the highest number is nearly always the one
+    while chunk := numbers.between(name, low, high, size, withdrawn=False):
         for number, sequence in chunk:
             if wanted.admits(number):
                 return registered(tx, name, sequence)
-        high = order_key(chunk[-1][0])
+        high, size = order_key(chunk[-1][0]), min(8 * size, _CHUNK)
     newest = [str(number) for number, _ in numbers.between(name, b"", b"\xff", 3, withdrawn=False)]
     hint = f"The highest are {', '.join(newest)}." if newest else "No version of it has a number."
     raise NotFoundError(f"no version of {name} satisfies {str(wanted)!r}", hint=hint)
