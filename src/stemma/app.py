@@ -1,0 +1,267 @@
+"""The composition root: the only file that names a concrete backend.
+
+`create_folder` and `open_folder` give a repository in a folder, everything in this process. Its layout is
+docs/spec/repository.md.
+"""
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+from stemma.access import Access, Caller, enter_refusal, local_owner
+from stemma.artifacts.artifacts import Artifacts
+from stemma.backends.blobs.disk import Disk
+from stemma.backends.blobs.local import LocalPackStore
+from stemma.backends.database.executor import Executor
+from stemma.backends.database.maintenance.check import Finding, check
+from stemma.backends.database.maintenance.format import Format
+from stemma.backends.database.maintenance.migrate import Migrated, migrate
+from stemma.backends.database.maintenance.rebuild import Rebuilt, rebuild
+from stemma.backends.database.sqlite import SqliteFile
+from stemma.backends.database.transaction import Clock, SystemClock, Transaction
+from stemma.errors import AlreadyExistsError, CorruptError, NotFoundError, StemmaError, UnavailableError
+from stemma.ledger import Actor
+from stemma.ledger.evidence.checkpoint import Signer
+from stemma.ledger.ledger import Ledger
+from stemma.lineage import Lineage
+from stemma.operations import Subjects
+from stemma.operations import Transaction as AnyTransaction
+from stemma.paging import Pager
+from stemma.registry import ProtectedNames, Registration, Registry
+from stemma.settings import REPOSITORY_FOLDER
+from stemma.system import System
+
+__all__ = ["Finding", "Migrated", "Rebuilt", "RepositoryFolder", "create_folder", "open_folder"]
+
+DATABASE = "stemma.db"
+IDENTITY = "identity"
+KEYS = "keys"
+BACKUPS = "backups"
+PAGING = "paging.key"
+PURPOSE = "log"
+_SECRET = 32
+_PAGE = 500
+_SYSTEM = Actor("system", "x_" + "0" * 32)
+
+
+class Boundary(Protocol):
+    """Told of every fsync, rename and commit just before it happens; a test may end the process there."""
+
+    def __call__(self, event: str, /) -> None:
+        """Take note of `event`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryFolder:
+    """A repository in a folder: `system` runs operations; the rest is upkeep that only its owner can ask for."""
+
+    root: Path
+    system: System
+    file: SqliteFile
+    clock: Clock
+    access: Access
+
+    def owner(self, name: str) -> Caller:
+        """Return the folder's owner under the pseudonym of `name`, which is introduced when it is new."""
+        executor = self.system.executor
+        known = executor.read(lambda tx: _find_principal(self.access, tx, name))
+        if known is None:
+            introducer = Caller(_SYSTEM, local_owner(_SYSTEM.id).roles)
+            known = executor.write(
+                lambda tx: (
+                    _find_principal(self.access, tx, name) or self.access.introduce(tx, introducer, "user", name).id
+                )
+            )
+        return local_owner(known)
+
+    def check(self) -> tuple[Finding, ...]:
+        """Return what is wrong with the database, and between it, the packs and the log; nothing where all is well."""
+        return check(self.file, (self._check_packs, self._check_records, self._check_logs))
+
+    def migrate(self) -> Migrated:
+        """Bring the database to the level of this release, after a backup."""
+        return migrate(self.file, self.root / REPOSITORY_FOLDER / BACKUPS, self.clock.now())
+
+    def rebuild(self, *, repair: bool) -> Rebuilt:
+        """Make the projected tables again from entries, records and packs, and compare."""
+        projectors = (self.access.project, self.system.subjects.registry.project)
+        return rebuild(self.file, projectors, (self._adopt,), repair=repair)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.system.executor.close()
+
+    def _adopt(self, tx: Transaction) -> None:
+        self.system.subjects.artifacts.adopt(tx)
+
+    def _check_packs(self, tx: Transaction) -> Iterator[Finding]:
+        report = self.system.subjects.artifacts.verify(tx, deep=False)
+        for damage in report.damages:
+            yield Finding("packs", damage.place, damage.what, "Run 'stemma verify --all' to see what it costs.")
+
+    def _check_records(self, tx: Transaction) -> Iterator[Finding]:
+        """Check that every version that is registered still has the record and the manifest that it names."""
+        artifacts, registry = self.system.subjects.artifacts, self.system.subjects.registry
+        caller = local_owner(_SYSTEM.id)
+        for version in _every_version(tx):
+            try:
+                account = registry.versions.show(tx, caller, version.model, version.digest)
+                artifacts.locate(tx, artifacts.manifest(tx, account.version.manifest).digests())
+            except StemmaError as error:
+                yield Finding("records", error.place or version.reference, error.message, error.hint)
+
+    def _check_logs(self, tx: Transaction) -> Iterable[Finding]:
+        keys = [signer.public_key for signer in self.system.signers()]
+        for namespace in tx.ledger.namespaces():
+            try:
+                self.system.subjects.ledger.verify(tx, namespace, keys)
+            except CorruptError as error:
+                yield Finding("log", error.place, error.message, error.hint or "Run 'stemma audit verify'.")
+
+
+def create_folder(root: Path, passphrase: str | None = None) -> None:
+    """Make a repository in `root`, which is made if need be; AlreadyExistsError where there is one.
+
+    The format file is written last: until then the folder is no repository, and what an interrupted creation left
+    is removed by the next one.
+    """
+    from stemma.backends.signers.keyfile import create_keys
+
+    folder = root / REPOSITORY_FOLDER
+    try:
+        Format.read(folder)
+    except NotFoundError:
+        pass
+    else:
+        raise AlreadyExistsError(f"there is a repository in {str(root)!r} already", hint="Use it as it is.")
+    try:
+        if folder.exists():
+            _refuse_content(folder)
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        SqliteFile(folder / DATABASE).create()
+        create_keys(folder / KEYS, PURPOSE, passphrase.encode() if passphrase else None)
+        _write_new(folder / KEYS / PAGING, os.urandom(_SECRET))
+        _write_new(folder / IDENTITY, uuid.uuid4().hex.encode() + b"\n")
+    except OSError as error:
+        raise UnavailableError(
+            f"cannot make a repository: {error.strerror}", place=str(error.filename or folder)
+        ) from error
+    Format().write(folder)
+
+
+def _refuse_content(folder: Path) -> None:
+    """Refuse to remove what an interrupted creation cannot have left: packs, or a log with entries."""
+    if (folder / "packs").exists():
+        raise CorruptError(
+            "there are packs, but no format.json", place=str(folder), hint="Restore format.json from a backup."
+        )
+    database = folder / DATABASE
+    if database.exists() and database.stat().st_size:
+        reader = Executor(SqliteFile(database))
+        try:
+            if reader.read(lambda tx: tx.ledger.namespaces()):
+                raise CorruptError(
+                    "there is a log, but no format.json", place=str(folder), hint="Restore format.json from a backup."
+                )
+        except StemmaError as error:
+            if isinstance(error, CorruptError) and "log" in error.message:
+                raise
+        finally:
+            reader.close()
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def open_folder(
+    root: Path,
+    *,
+    passphrase: str | None = None,
+    lock_timeout: float | None = None,
+    clock: Clock | None = None,
+    on_boundary: Boundary | None = None,
+) -> RepositoryFolder:
+    """Open the repository in `root`; it is neither created nor migrated.
+
+    Raises NotFoundError where there is none, UnsupportedError where this release cannot use it, CorruptError where it
+    is damaged.
+    """
+    folder = root / REPOSITORY_FOLDER
+    Format.read(folder).check(folder)
+    file = SqliteFile(folder / DATABASE) if lock_timeout is None else SqliteFile(folder / DATABASE, lock_timeout)
+    file.check_level()
+    clock = clock or SystemClock()
+    disk = Disk() if on_boundary is None else Disk(on_boundary)
+    executor = Executor(file, clock=clock, on_refusal=enter_refusal, on_boundary=on_boundary)
+    access = Access()
+    pager = Pager(_read_small(folder / KEYS / PAGING))
+    subjects = Subjects(
+        registry=Registry(ProtectedNames()),
+        lineage=Lineage(pager),
+        ledger=Ledger(_read_small(folder / IDENTITY).decode("ascii", "replace").strip()),
+        access=access,
+        artifacts=Artifacts(LocalPackStore(folder, disk)),
+        pager=pager,
+    )
+    return RepositoryFolder(root, System(subjects, executor, _signers(folder / KEYS, passphrase)), file, clock, access)
+
+
+def _signers(folder: Path, passphrase: str | None) -> Callable[[], tuple[Signer, ...]]:
+    @lru_cache(maxsize=1)
+    def load() -> tuple[Signer, ...]:
+        from stemma.backends.signers.keyfile import load_keys
+
+        return load_keys(folder, PURPOSE, passphrase.encode() if passphrase else None)
+
+    return load
+
+
+def _read_small(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(4096)
+    except FileNotFoundError as error:
+        raise CorruptError("this file is missing", place=str(path), hint="Restore it from a backup.") from error
+    except OSError as error:
+        raise UnavailableError(f"cannot be read: {error.strerror}", place=str(path)) from error
+    if len(data) < _SECRET:
+        raise CorruptError("this file is cut short", place=str(path), hint="Restore it from a backup.")
+    return data
+
+
+def _find_principal(access: Access, tx: AnyTransaction, name: str) -> str | None:
+    after = ""
+    while page := tx.access.page(after, 100):
+        for principal in page:
+            if access.name_of(tx, principal.id) == name:
+                return principal.id
+        after = page[-1].id
+    return None
+
+
+def _every_version(tx: Transaction) -> Iterator[Registration]:
+    """Yield every registered version, model by model."""
+    namespace = ""
+    while namespaces := tx.registry.namespaces.page(namespace, _PAGE):
+        namespace = namespaces[-1].name
+        for each in namespaces:
+            name = ""
+            while models := tx.registry.models.page(each.name, name, _PAGE):
+                name = models[-1].name.name
+                for model in models:
+                    before = model.last + 1
+                    while versions := tx.registry.versions.page(model.name, before, _PAGE):
+                        before = versions[-1].sequence
+                        yield from versions

@@ -1,0 +1,75 @@
+"""The Python SDK: a repository as an object, and shortcuts that work on the default one."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stemma.client.answers import PushResult
+from stemma.client.repository import Repository
+from stemma.operations.views import TreeNode, VersionView
+
+__all__ = ["Repository", "history", "init", "load", "open", "path", "pull", "push", "tree"]
+
+
+def init(where: str | Path = ".") -> Repository:
+    """Make a folder a repository, and open it."""
+    return Repository.init(where)
+
+
+def open(where: str | Path | None = None) -> Repository:  # noqa: A001  # `stemma.open`
+    """Open the repository in a folder, by default the default one."""
+    return Repository.open(where)
+
+
+def push(
+    model: str,
+    source: object,
+    *,
+    message: str,
+    why: str | None = None,
+    version: str | None = None,
+    parents: Sequence[str | tuple[str, str]] = (),
+    metrics: Mapping[str, float] | None = None,
+    if_changed: bool = False,
+) -> PushResult:
+    """Store a folder, a file or a model object as a new version; `Repository.push` takes more."""
+    with open() as repository:
+        return repository.push(
+            model,
+            source,
+            message=message,
+            why=why,
+            version=version,
+            parents=parents,
+            metrics=metrics,
+            if_changed=if_changed,
+        )
+
+
+def pull(reference: str, folder: str | Path, *, overwrite: bool = False) -> VersionView:
+    """Write the files of a version into `folder`, each verified."""
+    with open() as repository:
+        return repository.pull(reference, folder, overwrite=overwrite)
+
+
+def path(reference: str) -> Path:
+    """Return a verified folder with the files of a version, shared and not to be written to."""
+    with open() as repository:
+        return repository.path(reference)
+
+
+def load(reference: str, *, trust: bool = False) -> object:
+    """Return the model of a version; what could run code when it is read needs `trust`."""
+    with open() as repository:
+        return repository.load(reference, trust=trust)
+
+
+def history(model: str) -> list[VersionView]:
+    """Return all versions of a model, newest first."""
+    with open() as repository:
+        return repository.history(model)
+
+
+def tree(model: str) -> list[TreeNode]:
+    """Return the family of a model."""
+    with open() as repository:
+        return repository.tree(model)

@@ -1,0 +1,78 @@
+"""What the SDK answers with where it is more than one operation's view. Sizes are in bytes."""
+
+from stemma.operations.views import Status, VersionView, View
+
+
+class PushResult(View, frozen=True, kw_only=True):
+    """A push: `stored` bytes are new in the repository, `shared` were there already or came twice.
+
+    `changed` is false where `if_changed` found the head of the branch to be the same.
+    """
+
+    version: VersionView
+    changed: bool
+    files: int
+    bytes: int
+    stored: int
+    shared: int
+    warnings: tuple[str, ...] = ()
+
+
+class RepositoryStatus(Status, frozen=True, kw_only=True):
+    """What is here, and `stored`, what that takes on disk."""
+
+    stored: int
+
+
+class Damage(View, frozen=True, kw_only=True):
+    """One damaged place: `what` is wrong at `offset` of `file`."""
+
+    file: str
+    offset: int | None
+    what: str
+
+
+class Affected(View, frozen=True, kw_only=True):
+    """A file that cannot be read any more as it was stored, and the versions that hold it."""
+
+    digest: str
+    what: str
+    references: tuple[str, ...] = ()
+
+
+class Verified(View, frozen=True, kw_only=True):
+    """What a verification found: `deep` is whether every byte was read."""
+
+    sound: bool
+    deep: bool
+    packs: int
+    blocks: int
+    files: int
+    bytes: int
+    damage: tuple[Damage, ...] = ()
+    affected: tuple[Affected, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class LogState(View, frozen=True, kw_only=True):
+    """One verified log: `unsigned` counts the entries at its end that no checkpoint signs yet."""
+
+    origin: str
+    size: int
+    root: str
+    unsigned: int
+
+
+class Audited(View, frozen=True, kw_only=True):
+    """What an audit found true.
+
+    `first_use` says that nothing outside vouched for the keys yet; `redacted` counts texts that were removed.
+    """
+
+    place: str
+    logs: tuple[LogState, ...]
+    fingerprints: tuple[str, ...]
+    first_use: bool
+    records: int
+    texts: int
+    redacted: int

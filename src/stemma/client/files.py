@@ -1,0 +1,113 @@
+"""The bytes of versions, going in and out of a repository: what `push`, `pull` and `path` do between operations."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stemma.access import Caller
+from stemma.artifacts.manifest import Manifest
+from stemma.client.checkout import check_out
+from stemma.client.folders import describe, list_folder
+from stemma.client.progress import Progress
+from stemma.errors import StemmaError
+from stemma.records import Digest
+from stemma.system import System
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A folder that was stored: its manifest's digest, how much it holds, and what of that was new, in bytes."""
+
+    manifest: Digest
+    files: int
+    bytes: int
+    stored: int
+    shared: int
+    warnings: tuple[str, ...]
+
+
+@contextmanager
+def told(progress: Progress, label: str, total: int | None) -> Iterator[None]:
+    """Tell `progress` that work on `total` bytes begins, and that it ended."""
+    progress.start(label, total, "B")
+    try:
+        yield
+    finally:
+        progress.finish()
+
+
+def store_folder(
+    system: System, caller: Caller, namespace: str, source: Path, *, follow_links: bool, progress: Progress
+) -> Stored:
+    """Store the files under `source`; nothing of an upload that fails is kept or seen.
+
+    Raises what `list_folder` and the intake raise: InvalidError for names and links, ConflictError for a file that
+    changes meanwhile, UnavailableError for a full disk.
+    """
+    artifacts, executor = system.subjects.artifacts, system.executor
+    with list_folder(source, follow_links=follow_links) as folder:
+        executor.write(artifacts.sweep)
+        upload = executor.write(lambda tx: artifacts.begin(tx, owner=caller.id, namespace=namespace))
+        try:
+            with told(progress, "Storing", folder.size):
+                with artifacts.intake(upload, executor.read, progress=progress.advance) as intake:
+                    added = intake.add(folder.files)
+                    addition = intake.finish()
+                manifest = describe(folder, added)
+        except BaseException:
+            executor.write(lambda tx: artifacts.abandon(tx, upload.id, owner=caller.id))
+            raise
+        warnings = [f"{path!r} was left out" for path in folder.skipped]
+    warnings += [f"{file.path!r} was stored as plain bytes: {file.malformed}" for file in added if file.malformed]
+    written = sum(file.written for file in added)
+    size = sum(file.size for file in added)
+    executor.write(lambda tx: artifacts.commit(tx, addition, owner=caller.id))
+    digest = executor.write(lambda tx: artifacts.store_manifest(tx, manifest))
+    shared = sum(file.size for file in added if not file.written and file.size)
+    return Stored(
+        manifest=digest,
+        files=len(added),
+        bytes=size,
+        stored=written,
+        shared=shared,
+        warnings=(*warnings, *manifest.warnings()),
+    )
+
+
+def check_out_manifest(
+    system: System, manifest_digest: Digest, destination: Path, *, overwrite: bool, progress: Progress
+) -> Manifest:
+    """Write the files of a manifest into `destination`, every one verified before it is seen."""
+    artifacts = system.subjects.artifacts
+    manifest = system.executor.read(lambda tx: artifacts.manifest(tx, manifest_digest))
+    stored = system.executor.read(lambda tx: artifacts.locate(tx, manifest.digests()))
+    with told(progress, "Checking out", sum(file.size for file in manifest.files)):
+        check_out(manifest, stored, artifacts.reader, destination, overwrite=overwrite, progress=progress.advance)
+    return manifest
+
+
+def cached_folder(system: System, manifest_digest: Digest, cache: Path, progress: Progress) -> Path:
+    """Return a verified folder with the files of a manifest, which others share: it must not be written to.
+
+    What is there already is checked, byte by byte, and what is not right any more is written again.
+    """
+    place = cache / manifest_digest.hex
+    try:
+        check_out_manifest(system, manifest_digest, place, overwrite=False, progress=progress)
+    except StemmaError:
+        if not place.exists():
+            raise
+        _move_away(place)
+        check_out_manifest(system, manifest_digest, place, overwrite=False, progress=progress)
+    return place
+
+
+def _move_away(place: Path) -> None:
+    """Remove a folder that somebody may be writing into, at once for those who look for it."""
+    aside = place.with_name(f".{place.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    place.rename(aside)
+    shutil.rmtree(aside)

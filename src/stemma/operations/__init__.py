@@ -1,0 +1,15 @@
+"""The table of operations: everything that a door can ask for, each declared once.
+
+A new operation is a request, a view, and a row in the file of its noun; every door finds it here.
+"""
+
+from stemma.operations import log, models, pointers, relations, versions
+from stemma.operations.operation import AnyOperation, Operation, Subjects, Transaction
+
+TABLE: tuple[AnyOperation, ...] = tuple(
+    value for noun in (models, versions, pointers, relations, log) for value in vars(noun).values()
+    if isinstance(value, Operation)
+)  # fmt: skip
+BY_NAME: dict[str, AnyOperation] = {operation.name: operation for operation in TABLE}
+
+__all__ = ["BY_NAME", "TABLE", "AnyOperation", "Operation", "Subjects", "Transaction"]

@@ -1,0 +1,160 @@
+"""Operations on namespaces, models, and the family of a model."""
+
+from itertools import islice
+
+from stemma.access import Caller, Permission
+from stemma.errors import AlreadyExistsError
+from stemma.ledger import format_time
+from stemma.lineage import walk
+from stemma.names import ModelName
+from stemma.operations.operation import Operation, Subjects, Transaction
+from stemma.operations.reading import view_parent
+from stemma.operations.requests import ListModels, Nothing, OfModel, OfNamespace, Paged, SetTitle
+from stemma.operations.views import Done, Family, ModelPage, ModelView, NamespacePage, Status, TreeNode
+from stemma.records import Digest
+from stemma.registry import MAIN, Registration, Subject
+
+_RELATIVES = 2000
+_PAGE = 1000
+
+
+def _open_namespace(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfNamespace) -> Done:
+    try:
+        subjects.registry.create_namespace(tx, caller, asked.namespace)
+    except AlreadyExistsError:
+        return Done(changed=False)
+    return Done(changed=True)
+
+
+def _namespaces(subjects: Subjects, tx: Transaction, caller: Caller, asked: Paged) -> NamespacePage:
+    after = subjects.name(asked.token, "namespaces", caller)
+    found, more = subjects.registry.namespaces(tx, caller, after=after, limit=asked.limit)
+    token = subjects.token(found[-1].name, "namespaces", caller) if more else None
+    return NamespacePage(namespaces=tuple(namespace.name for namespace in found), next_token=token)
+
+
+def _models(subjects: Subjects, tx: Transaction, caller: Caller, asked: ListModels) -> ModelPage:
+    namespace = asked.namespace or ""
+    query = f"models {namespace} {asked.label}"
+    after = subjects.name(asked.token, query, caller)
+    if asked.label is None:
+        models, more = subjects.registry.models(tx, caller, namespace, after=after, limit=asked.limit)
+        names = tuple(model.name.name for model in models)
+    else:
+        key, _, value = asked.label.partition("=")
+        given = value if "=" in asked.label else None
+        names, more = subjects.registry.labels.models(tx, caller, namespace, key, given, after=after, limit=asked.limit)
+    token = subjects.token(names[-1], query, caller) if more else None
+    views = tuple(_view_model(subjects, tx, caller, ModelName(namespace, name)) for name in names)
+    return ModelPage(models=views, next_token=token)
+
+
+def _model(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfModel) -> ModelView:
+    return _view_model(subjects, tx, caller, ModelName.parse(asked.model))
+
+
+def _view_model(subjects: Subjects, tx: Transaction, caller: Caller, name: ModelName) -> ModelView:
+    registry = subjects.registry
+    model = registry.model(tx, caller, name)
+    branches = {line.branch.name: line.tip for line in registry.branches.every(tx, caller, name)}
+    latest = branches.get(MAIN)
+    return ModelView(
+        model=str(name),
+        title=model.title,
+        created=format_time(model.time),
+        versions=model.last,
+        latest=None if latest is None else latest.reference,
+        aliases={each.alias.name: each.version.reference for each in registry.aliases.every(tx, caller, name)},
+        branches={branch: None if tip is None else tip.reference for branch, tip in branches.items()},
+        labels={label.key: label.value for label in registry.labels.of(tx, caller, Subject(name))},
+    )
+
+
+def _entitle(subjects: Subjects, tx: Transaction, caller: Caller, asked: SetTitle) -> Done:
+    return Done(changed=subjects.registry.entitle(tx, caller, ModelName.parse(asked.model), asked.title))
+
+
+def _family(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfModel) -> Family:
+    """Return the versions of a model and all that is related to them, wherever the caller may read it."""
+    name = ModelName.parse(asked.model)
+    members: dict[Digest, Registration] = {}
+    before: int | None = None
+    more = True
+    while more and len(members) < _RELATIVES:
+        page, more = subjects.registry.versions.page(tx, caller, name, before=before, limit=_PAGE)
+        members |= {version.digest: version for version in page}
+        before = page[-1].sequence if page else None
+    for version in tuple(members.values()):
+        for direction in ("parents", "children"):
+            for node in islice(walk(tx, version.digest, direction), _RELATIVES):
+                if node.startswith("sha256:") and node not in members and len(members) < _RELATIVES:
+                    found = subjects.registry.versions.find(tx, caller, Digest(node))
+                    members |= {relative.digest: relative for relative in found[:1]}
+    ordered = sorted(members.values(), key=lambda version: (version.time, str(version.model), version.sequence))
+    nodes = tuple(_node(subjects, tx, caller, version) for version in ordered[:_RELATIVES])
+    return Family(nodes=nodes, truncated=more or len(members) >= _RELATIVES)
+
+
+def _node(subjects: Subjects, tx: Transaction, caller: Caller, version: Registration) -> TreeNode:
+    account = subjects.registry.versions.show(tx, caller, version.model, version.digest)
+    what = account.texts.get("what")
+    return TreeNode(
+        digest=version.digest,
+        reference=version.reference,
+        number=None if version.number is None else str(version.number),
+        sequence=version.sequence,
+        branch=version.branch,
+        registered=format_time(version.time),
+        what=None if what is None else what.partition("\n")[0],
+        parents=tuple(view_parent(subjects, tx, caller, parent) for parent in account.version.parents),
+        aliases=account.aliases,
+        withdrawn=version.withdrawn is not None,
+    )
+
+
+def _status(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing) -> Status:
+    del asked
+    registry = subjects.registry
+    names: list[ModelName] = []
+    namespaces, _ = registry.namespaces(tx, caller, limit=_PAGE)
+    for namespace in namespaces:
+        models, _ = registry.models(tx, caller, namespace.name, limit=_PAGE)
+        names += [model.name for model in models]
+    versions = size = 0
+    for name in names:
+        for version in registry.versions.page(tx, caller, name, limit=_PAGE)[0]:
+            account = registry.versions.show(tx, caller, name, version.digest)
+            versions += 1
+            size += sum(file.size for file in subjects.artifacts.manifest(tx, account.version.manifest).files)
+    unsigned = sum(subjects.ledger.unsigned_tail(tx, namespace) for namespace in tx.ledger.namespaces())
+    return Status(
+        models=len(names),
+        versions=versions,
+        bytes=size,
+        unsigned=unsigned,
+        next_step=_next_step(subjects, tx, caller, names),
+    )
+
+
+def _next_step(subjects: Subjects, tx: Transaction, caller: Caller, names: list[ModelName]) -> str:
+    """Suggest the one thing that helps most now."""
+    if not names:
+        return "stemma push NAMESPACE/NAME DIR -m MESSAGE"
+    for name in names:
+        if not subjects.registry.aliases.every(tx, caller, name):
+            return f"stemma alias set {name} production latest"
+    for name in names:
+        if subjects.registry.model(tx, caller, name).last == 1:
+            return f"stemma push {name} DIR -m MESSAGE"
+    return f"stemma tree {names[0]}"
+
+
+OPEN_NAMESPACE = Operation(
+    "namespace.open", OfNamespace, Done, Permission.MAINTAIN, "POST", "/namespaces", _open_namespace
+)
+NAMESPACES = Operation("namespace.list", Paged, NamespacePage, None, "GET", "/namespaces", _namespaces)
+MODELS = Operation("model.list", ListModels, ModelPage, Permission.READ, "GET", "/models", _models)
+MODEL = Operation("model.show", OfModel, ModelView, Permission.READ, "GET", "/model", _model)
+ENTITLE = Operation("model.entitle", SetTitle, Done, Permission.DESCRIBE, "PUT", "/title", _entitle)
+FAMILY = Operation("model.family", OfModel, Family, Permission.READ, "GET", "/family", _family)
+STATUS = Operation("status", Nothing, Status, None, "GET", "/status", _status)

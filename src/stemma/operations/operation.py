@@ -1,0 +1,74 @@
+"""The operation: one thing that anybody can ask Stemma to do, whichever door they come through.
+
+An operation parses what it was asked, calls one front, and turns the result into a view; it holds no rule and does
+no I/O. It may be run again from the start, so it changes nothing but `tx`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, TypeVar, cast
+
+from stemma.access import Access, Caller, Permission
+from stemma.artifacts.artifacts import Artifacts
+from stemma.artifacts.ports import ArtifactTransaction
+from stemma.ledger import LogTransaction
+from stemma.ledger.ledger import Ledger
+from stemma.lineage import Lineage
+from stemma.operations.requests import Request
+from stemma.operations.views import View
+from stemma.paging import Pager
+from stemma.records import Json
+from stemma.registry import Registry, RegistryTransaction
+
+Asked = TypeVar("Asked", bound=Request)
+Answered = TypeVar("Answered", bound=View)
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class Transaction(RegistryTransaction, ArtifactTransaction, LogTransaction, Protocol):
+    """What operations ask of a transaction: all that the subjects ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """The wired subjects."""
+
+    registry: Registry
+    lineage: Lineage
+    ledger: Ledger
+    access: Access
+    artifacts: Artifacts
+    pager: Pager
+
+    def token(self, position: Json, query: str, caller: Caller) -> str:
+        """Return the token of the page behind `position`."""
+        return self.pager.issue(position, query=query, caller=caller.id)
+
+    def position(self, token: str | None, query: str, caller: Caller) -> int | None:
+        """Return the number behind which a page starts, None for the first page."""
+        return None if token is None else cast("int", self.pager.read(token, query=query, caller=caller.id))
+
+    def name(self, token: str | None, query: str, caller: Caller) -> str:
+        """Return the name behind which a page starts, empty for the first page."""
+        return "" if token is None else cast("str", self.pager.read(token, query=query, caller=caller.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[Asked, Answered]):
+    """A row of the table. `path` is relative to `/api/v1`; `permission` is what the fronts will require."""
+
+    name: str
+    request: type[Asked]
+    response: type[Answered]
+    permission: Permission | None
+    method: Method
+    path: str
+    run: Callable[[Subjects, Transaction, Caller, Asked], Answered]
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change anything; one that does not runs on a connection that cannot."""
+        return self.method != "GET"
+
+
+AnyOperation = Operation[Any, Any]
