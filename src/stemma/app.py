@@ -15,6 +15,7 @@ from typing import Protocol
 
 from stemma.access import Access, Caller, enter_refusal, local_owner
 from stemma.artifacts.artifacts import Artifacts
+from stemma.artifacts.packs.pack import PackId
 from stemma.backends.blobs.disk import Disk
 from stemma.backends.blobs.local import LocalPackStore
 from stemma.backends.database.executor import Executor
@@ -88,23 +89,30 @@ class RepositoryFolder:
         return migrate(self.file, self.root / REPOSITORY_FOLDER / BACKUPS, self.clock.now())
 
     def rebuild(self, *, repair: bool) -> Rebuilt:
-        """Make the projected tables again from entries, records and packs, and compare."""
-        projectors = (self.access.project, self.system.subjects.registry.project)
-        return rebuild(self.file, projectors, (self._adopt,), repair=repair)
+        """Make the projected tables again from entries, records and packs, and compare.
+
+        A pack that was published by an upload that never ended is no difference, as long as no version needs it.
+        """
+        artifacts, registry = self.system.subjects.artifacts, self.system.subjects.registry
+        waiting: frozenset[PackId] = frozenset()
+        if not repair and not self.system.executor.read(lambda tx: list(self._check_records(tx))):
+            waiting = frozenset(self.system.executor.read(artifacts.unindexed))
+
+        def adopt(tx: Transaction) -> None:
+            artifacts.adopt(tx, but=waiting)
+
+        return rebuild(self.file, (self.access.project, registry.project), (adopt,), repair=repair)
 
     def close(self) -> None:
         """Let go of everything."""
         self.system.executor.close()
-
-    def _adopt(self, tx: Transaction) -> None:
-        self.system.subjects.artifacts.adopt(tx)
 
     def _check_packs(self, tx: Transaction) -> Iterator[Finding]:
         report = self.system.subjects.artifacts.verify(tx, deep=False)
         for damage in report.damages:
             yield Finding("packs", damage.place, damage.what, "Run 'stemma verify --all' to see what it costs.")
 
-    def _check_records(self, tx: Transaction) -> Iterator[Finding]:
+    def _check_records(self, tx: AnyTransaction) -> Iterator[Finding]:
         """Check that every version that is registered still has the record and the manifest that it names."""
         artifacts, registry = self.system.subjects.artifacts, self.system.subjects.registry
         caller = local_owner(_SYSTEM.id)
@@ -251,7 +259,7 @@ def _find_principal(access: Access, tx: AnyTransaction, name: str) -> str | None
     return None
 
 
-def _every_version(tx: Transaction) -> Iterator[Registration]:
+def _every_version(tx: AnyTransaction) -> Iterator[Registration]:
     """Yield every registered version, model by model."""
     namespace = ""
     while namespaces := tx.registry.namespaces.page(namespace, _PAGE):

@@ -141,14 +141,14 @@ class Artifacts:
         """Check the store: quick looks at packs and index, deep decodes every block and hashes every file."""
         return Verification(self._packs, tx.artifacts, deep, progress).run()
 
-    def adopt(self, tx: ArtifactTransaction) -> tuple[Damage, ...]:
-        """Enter every published pack that the index lacks; return those whose footer cannot be read.
+    def adopt(self, tx: ArtifactTransaction, *, but: frozenset[PackId] = frozenset()) -> tuple[Damage, ...]:
+        """Enter every published pack that the index lacks, `but` these; return those whose footer cannot be read.
 
         Rebuilds an empty index. Safe beside others: a pack is whole when it can be seen, and entering is idempotent.
         """
         listed = {summary.id for summary in tx.artifacts.packs()}
         broken = []
-        for pack in sorted(set(self._packs.packs()) - listed):
+        for pack in sorted(set(self._packs.packs()) - listed - but):
             try:
                 footer, size = read_footer(self._packs, pack)
             except CorruptError as error:

@@ -62,7 +62,7 @@ def store_folder(
             executor.write(lambda tx: artifacts.abandon(tx, upload.id, owner=caller.id))
             raise
         warnings = [f"{path!r} was left out" for path in folder.skipped]
-    warnings += [f"{file.path!r} was stored as plain bytes: {file.malformed}" for file in added if file.malformed]
+    warnings += [f"{file.path!r} was {file.malformed}" for file in added if file.malformed]
     written = sum(file.written for file in added)
     size = sum(file.size for file in added)
     executor.write(lambda tx: artifacts.commit(tx, addition, owner=caller.id))

@@ -16,6 +16,7 @@ MAX_HEADER = 100_000_000
 MAX_BRACKETS = 1_000_000
 MAX_COMMAS = 3_000_000
 _LENGTH = 8
+_OPENINGS = frozenset({b"{\"", b"{}", b"{ ", b"{\n", b"{\t", b"{\r", b"{"})
 # Bits of one element.
 _BITS: Mapping[str, int] = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
@@ -32,8 +33,8 @@ class SafetensorsFormat:
     name = "safetensors"
 
     def matches(self, head: bytes, size: int) -> bool:
-        """Whether the ninth byte opens a JSON object."""
-        return size > _LENGTH and head[_LENGTH : _LENGTH + 1] == b"{"
+        """Whether a JSON object that could be a header begins at the ninth byte."""
+        return size > _LENGTH and head[_LENGTH : _LENGTH + 2] in _OPENINGS
 
     def layout(self, reader: Reader) -> list[Span]:
         """Return the header and every tensor; names, dtypes and shapes as the header spells them."""
