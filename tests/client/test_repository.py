@@ -1,0 +1,270 @@
+"""A repository in a folder, as people use it from Python."""
+
+import filecmp
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import stemma
+from stemma.client import Repository
+from stemma.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    CorruptError,
+    InvalidError,
+    NotFoundError,
+    RefusedError,
+    UnsupportedError,
+)
+from tests.artifacts.test_store import hostile_tree
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """Make a repository."""
+    return Repository.init(tmp_path / "work")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Make a folder of files."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "weights.bin").write_bytes(random.Random(7).randbytes(200_000))
+    (folder / "card.md").write_text("# Loans\n")
+    return folder
+
+
+def write(root: Path, tree: dict[str, bytes]) -> None:
+    for name, data in tree.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+
+
+def read(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_hostile_folders_are_pulled_as_they_were_pushed(repository: Repository, tmp_path: Path) -> None:
+    references = {}
+    for seed in range(100):
+        folder = tmp_path / f"in-{seed}"
+        folder.mkdir()
+        tree = hostile_tree(seed)
+        write(folder, tree)
+        references[seed] = repository.push("bank/loans", folder, message=f"seed {seed}").version.reference
+    for seed, reference in references.items():
+        repository.pull(reference, tmp_path / f"out-{seed}")
+        assert read(tmp_path / f"out-{seed}") == read(tmp_path / f"in-{seed}")
+    assert repository.verify(deep=True).sound
+
+
+@pytest.mark.slow
+def test_a_gibibyte_is_pulled_as_it_was_pushed(repository: Repository, tmp_path: Path) -> None:
+    block = random.Random(1).randbytes(1 << 20)
+    (tmp_path / "big").mkdir()
+    with (tmp_path / "big" / "model.bin").open("wb") as file:
+        for number in range(1024):
+            file.write(number.to_bytes(8, "little") + block[8:])
+    repository.push("bank/big", tmp_path / "big", message="a gibibyte")
+    repository.pull("bank/big@latest", tmp_path / "out")
+    assert filecmp.cmp(tmp_path / "big" / "model.bin", tmp_path / "out" / "model.bin", shallow=False)
+
+
+def test_pushing_registers_numbers_parents_and_metrics(repository: Repository, source: Path) -> None:
+    first = repository.push("bank/loans", source, message="Baseline", why="to begin", metrics={"auc": 0.81}).version
+    (source / "card.md").write_text("# Better\n")
+    second = repository.push(
+        "bank/loans", source, message="Better", labels={"team": "risk"}, metrics={"loss": float("nan")}
+    ).version
+    assert (first.number, first.sequence, first.parents) == ("1.0.0", 1, ())
+    assert [metric.value for metric in first.metrics] == [0.81]
+    assert (first.message.what, first.message.why) == ("Baseline", "to begin")
+    assert (second.number, second.sequence) == ("1.1.0", 2)
+    assert [parent.reference for parent in second.parents] == ["bank/loans@1.0.0"]
+    assert (second.metrics[0].value, second.metrics[0].kind) == (None, "nan")
+    assert second.labels == {"team": "risk"}
+    assert [version.number for version in repository.history("bank/loans")] == ["1.1.0", "1.0.0"]
+    assert [node.reference for node in repository.tree("bank/loans")] == ["bank/loans@1.0.0", "bank/loans@1.1.0"]
+    assert [node.reference for node in repository.lineage.ancestors("bank/loans@1.1.0")] == ["bank/loans@1.0.0"]
+
+
+def test_what_is_stored_already_is_not_stored_again(repository: Repository, source: Path) -> None:
+    first = repository.push("bank/loans", source, message="one")
+    same = repository.push("bank/loans", source, message="two", if_changed=True)
+    assert not same.changed
+    assert same.version.digest == first.version.digest
+    assert same.stored == 0
+    copy = repository.push("bank/other", source, message="a copy elsewhere")
+    assert (copy.stored, copy.shared) == (0, copy.bytes)
+
+
+def test_production_moves_goes_back_and_is_remembered(repository: Repository, source: Path) -> None:
+    for number in range(3):
+        (source / "card.md").write_text(str(number))
+        repository.push("bank/loans", source, message=f"push {number}")
+    aliases = repository.aliases
+    moves = [aliases.set("bank/loans", "production", f"1.{minor}.0") for minor in range(3)]
+    assert aliases.back("bank/loans", "production", reason="worse").after == "bank/loans@1.1.0"
+    assert aliases.back("bank/loans", "production", reason="worse still").after == "bank/loans@1.0.0"
+    with pytest.raises(ConflictError):
+        aliases.back("bank/loans", "production", reason="no further")
+    assert aliases.at("bank/loans", "production", moves[1].time).after == "bank/loans@1.1.0"
+    assert repository.resolve("bank/loans@production", at=moves[2].time).number == "1.2.0"
+    assert [move.action for move in aliases.history("bank/loans", "production")] == [
+        "back",
+        "back",
+        "set",
+        "set",
+        "set",
+    ]
+    with pytest.raises(ConflictError):
+        aliases.set("bank/loans", "production", "1.2.0", expected="sha256:" + "0" * 64)
+
+
+def test_a_protected_name_is_refused_and_that_is_entered(repository: Repository, source: Path) -> None:
+    repository.push("bank/loans", source, message="one")
+    repository.aliases.protect("bank/loans", "production")
+    with pytest.raises(RefusedError):
+        repository.aliases.set("bank/loans", "production", "1.0.0")
+    refused = [entry for entry in repository.audit.log("bank") if entry.outcome == "refused"]
+    assert [entry.action for entry in refused] == ["alias.set"]
+    moved = repository.aliases.set("bank/loans", "production", "1.0.0", override=True, reason="an incident")
+    assert moved.override
+
+
+def test_a_withdrawn_version_is_passed_over(repository: Repository, source: Path) -> None:
+    repository.push("bank/loans", source, message="one")
+    (source / "card.md").write_text("two")
+    repository.push("bank/loans", source, message="two")
+    repository.aliases.set("bank/loans", "production", "1.0.0")
+    with pytest.raises(ConflictError, match="production"):
+        repository.withdraw("bank/loans@1.0.0", "leaked labels")
+    repository.withdraw("bank/loans@1.1.0", "leaked labels")
+    assert repository.resolve("bank/loans@latest").number == "1.0.0"
+    shown = repository.show("bank/loans@1.1.0")
+    assert shown.withdrawn is not None
+    assert shown.withdrawn.reason == "leaked labels"
+
+
+def test_branches_carry_pre_releases_until_released(repository: Repository, source: Path) -> None:
+    repository.push("bank/loans", source, message="one")
+    repository.branches.create("bank/loans", "gbdt", "1.0.0")
+    (source / "card.md").write_text("gbdt")
+    other = repository.push("bank/loans", source, message="boosted", branch="gbdt").version
+    assert other.number == "1.1.0-gbdt.1"
+    released = repository.release(other.reference)
+    assert (released.number, released.numbers) == ("1.1.0", ("1.1.0", "1.1.0-gbdt.1"))
+
+
+def test_path_is_verified_each_time(repository: Repository, source: Path) -> None:
+    repository.push("bank/loans", source, message="one")
+    place = repository.path("bank/loans@1.0.0")
+    target = place / "card.md"
+    target.chmod(0o644)
+    target.write_text("tampered")
+    assert (repository.path("bank/loans@1.0.0") / "card.md").read_text() == "# Loans\n"
+
+
+def test_mistakes_are_told_apart(repository: Repository, source: Path, tmp_path: Path) -> None:
+    repository.push("bank/loans", source, message="one")
+    with pytest.raises(AlreadyExistsError, match="already"):
+        Repository.init(tmp_path / "work")
+    with pytest.raises(NotFoundError):
+        Repository.open(tmp_path / "nowhere")
+    with pytest.raises(UnsupportedError):
+        Repository.open("http://127.0.0.1:1")
+    with pytest.raises(AlreadyExistsError):
+        repository.push("bank/loans", source, message="again", version="1.0.0")
+    with pytest.raises(InvalidError):
+        repository.push("Bank/Loans", source, message="case")
+    with pytest.raises(NotFoundError):
+        repository.push("bank/loans", tmp_path / "nowhere", message="nothing")
+    with pytest.raises(NotFoundError):
+        repository.resolve("bank/loans@9.9.9")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    with pytest.raises(ConflictError):
+        repository.pull("bank/loans@1.0.0", tmp_path / "full")
+    assert read(tmp_path / "full") == {"mine.txt": b"mine"}
+
+
+def test_every_flipped_byte_of_a_pack_is_found(repository: Repository, tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a small file, so that each byte of its pack can be flipped\n")
+    repository.push("bank/loans", folder, message="small")
+    pack = next((tmp_path / "work" / ".stemma" / "packs").rglob("*.pack"))
+    data = pack.read_bytes()
+    for offset in range(len(data)):
+        pack.write_bytes(data[:offset] + bytes([data[offset] ^ 0x10]) + data[offset + 1 :])
+        report = repository.verify(deep=True)
+        assert not report.sound or report.notes, f"byte {offset}"
+        for damage in report.damage:
+            assert pack.stem in damage.file
+    pack.write_bytes(data)
+    assert repository.verify(deep=True).sound
+
+
+def test_writers_and_readers_share_a_repository(repository: Repository, source: Path, tmp_path: Path) -> None:
+    repository.push("bank/loans", source, message="first")
+    program = (
+        "import sys, random\nfrom pathlib import Path\nfrom stemma.client import Repository\n"
+        "root, folder, name = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]\nfolder.mkdir()\n"
+        "with Repository.open(root) as repository:\n"
+        "    for number in range(10):\n"
+        "        (folder / 'file.bin').write_bytes(random.Random(f'{name}{number}').randbytes(100_000))\n"
+        "        done = repository.push('bank/loans', folder, message=f'{name} {number}')\n"
+        "        out = folder.with_name(f'{name}-out-{number}')\n"
+        "        repository.pull(done.version.reference, out)\n"
+        "        assert (out / 'file.bin').read_bytes() == (folder / 'file.bin').read_bytes()\n"
+        "        assert len(repository.history('bank/loans')) >= number + 2\n"
+    )
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, tmp_path / "work", tmp_path / f"writer{number}", f"writer{number}"],
+            stderr=subprocess.PIPE,
+            env={**os.environ},  # noqa: TID251  # the test's own
+        )
+        for number in range(4)
+    ]
+    for each in programs:
+        _, errors = each.communicate(timeout=120)
+        assert each.returncode == 0, errors.decode()
+    sequences = [version.sequence for version in repository.history("bank/loans")]
+    assert sequences == list(range(41, 0, -1))
+    assert repository.database.check() == ()
+    assert repository.database.rebuild().differences == ()
+    assert repository.verify(deep=True).sound
+
+
+def test_the_module_works_on_the_default_repository(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stemma.init(tmp_path / "work"):
+        pass
+    monkeypatch.chdir(tmp_path / "work")
+    done = stemma.push("loans", source, message="one")
+    assert done.version.reference == "me/loans@1.0.0"
+    assert stemma.path("loans@latest").joinpath("card.md").read_text() == "# Loans\n"
+    assert [version.number for version in stemma.history("loans")] == ["1.0.0"]
+    assert stemma.pull("loans@1.0.0", tmp_path / "out").number == "1.0.0"
+    assert len(stemma.tree("loans")) == 1
+
+
+def test_a_rewritten_log_is_refused(repository: Repository, source: Path, tmp_path: Path) -> None:
+    repository.push("bank/loans", source, message="one")
+    repository.audit.export(tmp_path / "export")
+    repository.audit.verify()
+    repository.close()
+    other = Repository.init(tmp_path / "other")
+    other.push("bank/loans", source, message="rewritten")
+    other.close()
+    identity = (tmp_path / "work" / ".stemma" / "identity").read_bytes()
+    (tmp_path / "other" / ".stemma" / "identity").write_bytes(identity)
+    with Repository.open(tmp_path / "other") as forged, pytest.raises(CorruptError):
+        forged.audit.verify()
