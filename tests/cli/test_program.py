@@ -3,8 +3,10 @@
 import json
 import os
 import shlex
+import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,16 @@ def test_help_loads_no_command_and_nothing_heavy(tmp_path: Path) -> None:
     loaded = set(done.stderr.split())
     assert not {name for name in loaded if name.startswith("stemma.cli.commands.") or name in HEAVY}
     assert all(f"  {name} " in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.alone
+def test_help_is_there_before_one_notices(tmp_path: Path) -> None:
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        assert process("--help", cwd=tmp_path).code == 0
+        times.append(time.perf_counter() - start)
+    assert statistics.median(times) < 0.3
 
 
 def test_the_list_of_commands_is_the_folder_of_commands() -> None:
