@@ -22,8 +22,8 @@ from safetensors.numpy import save_file
 
 from stemma.artifacts.manifest import Manifest
 from stemma.backends.blobs.local import LocalPackStore
-from stemma.client.checkout import check_out
-from stemma.client.folders import describe, list_folder
+from stemma.client.files.checkout import check_out
+from stemma.client.files.folders import describe, list_folder
 from tests.artifacts.support import OWNER, Store
 
 ROUNDS = 3

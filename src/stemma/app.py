@@ -15,7 +15,7 @@ from typing import Protocol
 
 from stemma.access import Access, Caller, enter_refusal, local_owner
 from stemma.artifacts.artifacts import Artifacts
-from stemma.artifacts.packs.pack import PackId
+from stemma.artifacts.packs.pack import PackId  # noqa: TC001  # beside what is used with it
 from stemma.backends.blobs.disk import Disk
 from stemma.backends.blobs.local import LocalPackStore
 from stemma.backends.database.executor import Executor

@@ -99,11 +99,18 @@ SETTINGS: tuple[Setting, ...] = (
         shared=False,
     ),
     Setting(
-        "color", "STEMMA_COLOR", "Colours: `auto` (on a terminal), `always` or `never`.", _choice("auto", "always", "never"), "auto"
+        "color",
+        "STEMMA_COLOR",
+        "Colours: `auto` (on a terminal), `always` or `never`.",
+        _choice("auto", "always", "never"),
+        "auto",
     ),
-    Setting("threads", "STEMMA_THREADS", "Threads for cutting, hashing and encoding; 0 means one per processor.", _whole(0, 256), 0),
     Setting(
-        "lock.timeout", "STEMMA_LOCK_TIMEOUT", "Seconds to wait for another process that writes to the repository.", _whole(1, 3600), 30
+        "lock.timeout",
+        "STEMMA_LOCK_TIMEOUT",
+        "Seconds to wait for another process that writes to the repository.",
+        _whole(1, 3600),
+        30,
     ),
 )
 BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in SETTINGS}

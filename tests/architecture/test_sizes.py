@@ -16,6 +16,9 @@ MAX_FOLDER_MODULES = 12
 # What may be larger: "file", "file:function", "file:Class" or "folder", with the reason.
 REASONS: dict[str, str] = {
     "cli/commands": "one file for each command, so that each is loaded alone; nothing else may live there",
+    "client/repository.py:Repository": "what people type: one flat object with a method for each thing to do to a "
+    "version or model; it holds no logic, the other nouns are objects of their own",
+    "client/repository.py:push": "one keyword for each thing that can be said of a version, each named twice",
 }
 
 

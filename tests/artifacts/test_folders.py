@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from stemma.artifacts.manifest import Manifest, ManifestFile
 from stemma.backends.blobs.local import LocalPackStore
-from stemma.client.beneath import Beneath
-from stemma.client.checkout import WORK, Checkout, check_out
-from stemma.client.folders import FolderFile, describe, list_folder
+from stemma.client.files.beneath import Beneath
+from stemma.client.files.checkout import WORK, Checkout, check_out
+from stemma.client.files.folders import FolderFile, describe, list_folder
 from stemma.errors import ConflictError, CorruptError, InvalidError, NotFoundError, TooLargeError
 from stemma.records import Digest
 from tests.artifacts.support import OWNER, Store

@@ -170,7 +170,7 @@ def test_doctor_finds_a_sound_repository_healthy() -> None:
 def test_doctor_finds_what_is_bad(folder: Path) -> None:
     keys = folder / ".stemma/keys"
     keys.chmod(0o755)
-    (folder / ".stemma/config.toml").write_text("threads = 'many'\n")
+    (folder / ".stemma/config.toml").write_text("lock.timeout = 'many'\n")
     ran = stemma("doctor", "--json")
     assert ran.code == 1
     bad = {finding["check"] for finding in json.loads(ran.out)["findings"] if finding["state"] == "bad"}

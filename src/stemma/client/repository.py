@@ -12,7 +12,7 @@ from stemma.client.audit import Audit
 from stemma.client.calls import Calls, follow
 from stemma.client.database import Database
 from stemma.client.family import Family
-from stemma.client.files import cached_folder, check_out_manifest, store_folder, told
+from stemma.client.files.transfer import cached_folder, check_out_manifest, store_folder, told
 from stemma.client.loading import load_folder
 from stemma.client.names import Aliases, Branches
 from stemma.client.progress import SILENCE, Progress

@@ -16,7 +16,7 @@ MAX_HEADER = 100_000_000
 MAX_BRACKETS = 1_000_000
 MAX_COMMAS = 3_000_000
 _LENGTH = 8
-_OPENINGS = frozenset({b"{\"", b"{}", b"{ ", b"{\n", b"{\t", b"{\r", b"{"})
+_OPENINGS = frozenset({b'{"', b"{}", b"{ ", b"{\n", b"{\t", b"{\r", b"{"})
 # Bits of one element.
 _BITS: Mapping[str, int] = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,

@@ -19,7 +19,7 @@ from pathlib import Path
 from stemma.artifacts.manifest import Manifest, ManifestFile
 from stemma.artifacts.pipeline import THREADS, ordered_map
 from stemma.artifacts.reading import FileReader, StoredFile
-from stemma.client.beneath import Beneath, file_errors
+from stemma.client.files.beneath import Beneath, file_errors
 from stemma.errors import ConflictError, InvalidError
 from stemma.records import Digest
 

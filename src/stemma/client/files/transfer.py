@@ -10,8 +10,8 @@ from pathlib import Path
 
 from stemma.access import Caller
 from stemma.artifacts.manifest import Manifest
-from stemma.client.checkout import check_out
-from stemma.client.folders import describe, list_folder
+from stemma.client.files.checkout import check_out
+from stemma.client.files.folders import describe, list_folder
 from stemma.client.progress import Progress
 from stemma.errors import StemmaError
 from stemma.records import Digest

@@ -1,0 +1,1 @@
+"""Files of versions on a disk: listed and read safely, written verified, moved in and out of a repository."""
