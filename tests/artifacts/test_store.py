@@ -127,7 +127,7 @@ def test_results_come_in_the_order_of_the_files() -> None:
 
 def test_what_is_malformed_is_stored_and_reported() -> None:
     store = Store()
-    data = struct.pack("<Q", 2**63) + b"{" + bytes(100_000)
+    data = struct.pack("<Q", 2**63) + b'{"' + bytes(100_000)
     (file,) = store.add([Bytes("model.safetensors", data)]).files
     assert "not a valid safetensors file" in file.malformed
     assert store.content(file.digest) == data
