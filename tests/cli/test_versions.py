@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stemma.cli.answers import Family, Files, History, Initialized, Labels, Models, Pulled, Status, Versions
+from stemma.cli.answers import Family, Files, History, Initialized, Labels, Models, Pulled, Related, Status, Versions
 from stemma.client.answers import PushResult
 from stemma.operations.views import VersionView
 from tests.cli.running import stemma
@@ -284,3 +284,14 @@ def test_names_that_would_move_the_cursor_are_never_printed_raw(folder: Path, na
         assert ran.code in {0, 2, 3}
         assert not {"\x1b", "\x07", "\u202e", "\udce9"} & set(ran.out + ran.err)
         assert "new\nline" not in ran.out + ran.err
+
+
+@pytest.mark.usefixtures("model")
+def test_lineage_goes_both_ways() -> None:
+    stemma("alias", "set", "bank/loans", "production", "1.1.0")
+    up = stemma("lineage", "bank/loans@1.1.0", "--json").read(Related)
+    assert [(node.reference, node.depth, node.kind) for node in up.nodes] == [("bank/loans@1.0.0", 1, "continues")]
+    down = stemma("lineage", "bank/loans@1.0.0", "--impact", "--json").read(Related)
+    assert [(node.reference, node.aliases) for node in down.nodes] == [("bank/loans@1.1.0", ("bank/loans@production",))]
+    assert "bank/loans@1.1.0" in stemma("lineage", "bank/loans@1.0.0", "--descendants").out
+    assert stemma("lineage", "bank/loans", "--kind", "nonsense").code == 2

@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Line] = {
     "ls": Line("Versions", "List models, versions or files."),
     "log": Line("Versions", "Show a model's history: versions and moves, newest first."),
     "tree": Line("Versions", "Draw the family of a model."),
+    "lineage": Line("Versions", "Follow what a version came from, or what came from it."),
     "release": Line("Versions", "Give a pre-release its release number."),
     "withdraw": Line("Versions", "Say that a version must not be used any more."),
     "alias": Line("Names", "Point names such as `production` at versions, and back."),

@@ -11,6 +11,7 @@ from stemma.operations.views import (
     FileView,
     ModelView,
     MoveView,
+    NodeView,
     PointerView,
     TreeNode,
     VersionView,
@@ -75,6 +76,15 @@ class Family(View, frozen=True, kw_only=True):
 
     model: str
     nodes: tuple[TreeNode, ...]
+
+
+class Related(View, frozen=True, kw_only=True):
+    """`stemma lineage`: nearest first; `direction` is `ancestors`, `descendants` or `impact`."""
+
+    reference: str
+    direction: str
+    nodes: tuple[NodeView, ...]
+    truncated: bool
 
 
 class Labels(View, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from stemma.cli.answers import HistoryEvent
 from stemma.cli.text import first_line, joined, moment, numbered, safe, short, size
-from stemma.operations.views import EntryView, FileView, ModelView, MoveView, PointerView, VersionView
+from stemma.operations.views import EntryView, FileView, ModelView, MoveView, NodeView, PointerView, VersionView
 
 ALIAS = Style(color="green", bold=True)
 BRANCH = Style(color="cyan")
@@ -161,6 +161,16 @@ def entries(views: Sequence[EntryView]) -> Table:
             cut(safe(view.thing)),
             Text(safe(view.actor)),
             cut(first_line(view.reason) if view.reason else ""),
+        )
+    return made
+
+
+def nodes(views: Sequence[NodeView]) -> Table:
+    """Draw what is related to a version, with its distance."""
+    made = table("steps", "relation", "version", "aliases", right=("steps",), wide=("version", "aliases"))
+    for view in views:
+        made.add_row(
+            f"{view.depth:,}", Text(safe(view.kind or "")), cut(safe(view.reference or view.id)), tags(view.aliases)
         )
     return made
 
