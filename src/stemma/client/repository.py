@@ -13,10 +13,10 @@ from stemma.client.calls import Calls, follow
 from stemma.client.database import Database
 from stemma.client.family import Family
 from stemma.client.files.transfer import cached_folder, check_out_manifest, store_folder, told
-from stemma.client.loading import load_folder
 from stemma.client.names import Aliases, Branches
+from stemma.client.objects.loading import load_folder
+from stemma.client.objects.saving import saved
 from stemma.client.progress import SILENCE, Progress
-from stemma.client.saving import saved
 from stemma.errors import NotFoundError, UnsupportedError
 from stemma.names import ModelName
 from stemma.operations import models, versions
