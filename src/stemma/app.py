@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from stemma.access import Access, Caller, enter_refusal, local_owner
 from stemma.artifacts.artifacts import Artifacts
@@ -19,10 +19,7 @@ from stemma.artifacts.packs.pack import PackId  # noqa: TC001  # beside what is 
 from stemma.backends.blobs.disk import Disk
 from stemma.backends.blobs.local import LocalPackStore
 from stemma.backends.database.executor import Executor
-from stemma.backends.database.maintenance.check import Finding, check
 from stemma.backends.database.maintenance.format import Format
-from stemma.backends.database.maintenance.migrate import Migrated, migrate
-from stemma.backends.database.maintenance.rebuild import Rebuilt, rebuild
 from stemma.backends.database.sqlite import SqliteFile
 from stemma.backends.database.transaction import Clock, SystemClock, Transaction
 from stemma.errors import AlreadyExistsError, CorruptError, NotFoundError, StemmaError, UnavailableError
@@ -37,7 +34,10 @@ from stemma.registry import ProtectedNames, Registration, Registry
 from stemma.settings import REPOSITORY_FOLDER
 from stemma.system import System
 
-__all__ = ["Finding", "Migrated", "Rebuilt", "RepositoryFolder", "create_folder", "open_folder"]
+if TYPE_CHECKING:
+    from stemma.backends.database.maintenance.check import Finding as Finding
+    from stemma.backends.database.maintenance.migrate import Migrated as Migrated
+    from stemma.backends.database.maintenance.rebuild import Rebuilt as Rebuilt
 
 DATABASE = "stemma.db"
 IDENTITY = "identity"
@@ -80,19 +80,25 @@ class RepositoryFolder:
             )
         return local_owner(known)
 
-    def check(self) -> tuple[Finding, ...]:
+    def check(self) -> "tuple[Finding, ...]":
         """Return what is wrong with the database, and between it, the packs and the log; nothing where all is well."""
+        from stemma.backends.database.maintenance.check import check
+
         return check(self.file, (self._check_packs, self._check_records, self._check_logs))
 
-    def migrate(self) -> Migrated:
+    def migrate(self) -> "Migrated":
         """Bring the database to the level of this release, after a backup."""
+        from stemma.backends.database.maintenance.migrate import migrate
+
         return migrate(self.file, self.root / REPOSITORY_FOLDER / BACKUPS, self.clock.now())
 
-    def rebuild(self, *, repair: bool) -> Rebuilt:
+    def rebuild(self, *, repair: bool) -> "Rebuilt":
         """Make the projected tables again from entries, records and packs, and compare.
 
         A pack that was published by an upload that never ended is no difference, as long as no version needs it.
         """
+        from stemma.backends.database.maintenance.rebuild import rebuild
+
         artifacts, registry = self.system.subjects.artifacts, self.system.subjects.registry
         waiting: frozenset[PackId] = frozenset()
         if not repair and not self.system.executor.read(lambda tx: list(self._check_records(tx))):
@@ -107,13 +113,17 @@ class RepositoryFolder:
         """Let go of everything."""
         self.system.executor.close()
 
-    def _check_packs(self, tx: Transaction) -> Iterator[Finding]:
+    def _check_packs(self, tx: Transaction) -> "Iterator[Finding]":
+        from stemma.backends.database.maintenance.check import Finding
+
         report = self.system.subjects.artifacts.verify(tx, deep=False)
         for damage in report.damages:
             yield Finding("packs", damage.place, damage.what, "Run 'stemma verify --all' to see what it costs.")
 
-    def _check_records(self, tx: AnyTransaction) -> Iterator[Finding]:
+    def _check_records(self, tx: AnyTransaction) -> "Iterator[Finding]":
         """Check that every version that is registered still has the record and the manifest that it names."""
+        from stemma.backends.database.maintenance.check import Finding
+
         artifacts, registry = self.system.subjects.artifacts, self.system.subjects.registry
         caller = local_owner(_SYSTEM.id)
         for version in _every_version(tx):
@@ -123,7 +133,9 @@ class RepositoryFolder:
             except StemmaError as error:
                 yield Finding("records", error.place or version.reference, error.message, error.hint)
 
-    def _check_logs(self, tx: Transaction) -> Iterable[Finding]:
+    def _check_logs(self, tx: Transaction) -> "Iterable[Finding]":
+        from stemma.backends.database.maintenance.check import Finding
+
         keys = [signer.public_key for signer in self.system.signers()]
         for namespace in tx.ledger.namespaces():
             try:

@@ -155,7 +155,6 @@ class Repository:
             labels=dict(labels or {}),
             if_changed=if_changed,
         )
-        self._calls.run(models.OPEN_NAMESPACE, OfNamespace(namespace=name.namespace))
         with saved(source) as folder:
             stored = store_folder(
                 self._calls.system,
@@ -165,6 +164,7 @@ class Repository:
                 follow_links=follow_links,
                 progress=progress,
             )
+        self._calls.run(models.OPEN_NAMESPACE, OfNamespace(namespace=name.namespace))
         done = self._calls.run(versions.REGISTER, _with_manifest(request, stored.manifest))
         return PushResult(
             version=done.version,

@@ -14,6 +14,7 @@ from stemma.client.files.checkout import check_out
 from stemma.client.files.folders import describe, list_folder
 from stemma.client.progress import Progress
 from stemma.errors import StemmaError
+from stemma.operations import Transaction
 from stemma.records import Digest
 from stemma.system import System
 
@@ -65,8 +66,12 @@ def store_folder(
     warnings += [f"{file.path!r} was {file.malformed}" for file in added if file.malformed]
     written = sum(file.written for file in added)
     size = sum(file.size for file in added)
-    executor.write(lambda tx: artifacts.commit(tx, addition, owner=caller.id))
-    digest = executor.write(lambda tx: artifacts.store_manifest(tx, manifest))
+
+    def publish(tx: Transaction) -> Digest:
+        artifacts.commit(tx, addition, owner=caller.id)
+        return artifacts.store_manifest(tx, manifest)
+
+    digest = executor.write(publish)
     shared = sum(file.size for file in added if not file.written and file.size)
     return Stored(
         manifest=digest,
