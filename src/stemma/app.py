@@ -35,9 +35,9 @@ from stemma.settings import REPOSITORY_FOLDER
 from stemma.system import System
 
 if TYPE_CHECKING:
-    from stemma.backends.database.maintenance.check import Finding as Finding
-    from stemma.backends.database.maintenance.migrate import Migrated as Migrated
-    from stemma.backends.database.maintenance.rebuild import Rebuilt as Rebuilt
+    from stemma.backends.database.maintenance.check import Finding as Finding  # noqa: PLC0414  # re-exported
+    from stemma.backends.database.maintenance.migrate import Migrated as Migrated  # noqa: PLC0414  # re-exported
+    from stemma.backends.database.maintenance.rebuild import Rebuilt as Rebuilt  # noqa: PLC0414  # re-exported
 
 DATABASE = "stemma.db"
 IDENTITY = "identity"
