@@ -11,7 +11,8 @@ PYTEST := $(BIN)/python -m pytest
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.demo ## Tell the story on real data, in a folder that stays to explore
+demo: $(VENV)/.demo ## Tell the story on real data, in stemma-demo/: made anew, stays to explore
+	@rm -rf stemma-demo
 	@$(BIN)/stemma demo
 
 test: $(VENV)/.dev ## Run every test
