@@ -1,6 +1,7 @@
 """The demonstration tells a true story: its figures, its commands and its failures are what they are said to be."""
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -173,3 +174,12 @@ def test_long_commands_are_broken_where_they_can_be_pasted() -> None:
     text = shown(["push", "a/b", "x" * 70, "-m", "It's long", "--metric", "auc=1"])
     assert text.replace(" \\\n  ", "") == f"$ stemma push a/b {'x' * 70} -m 'It'\"'\"'s long' --metric auc=1"
     assert max(map(len, text.splitlines())) < 115
+
+
+def test_the_commands_to_go_on_with_work(told: Ran, root: Path) -> None:
+    lines = told.out.partition("Go on from here\n")[2].strip().splitlines()
+    commands = [shlex.split(line) for line in lines if line.strip().startswith("stemma ")]
+    assert len(commands) >= 5
+    for _, *arguments in commands:
+        ran = process(*arguments, cwd=root, environment={"HOME": str(root.parent), "PATH": ""})
+        assert ran.code == 0, f"{arguments}: {ran.err}"

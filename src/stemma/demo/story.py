@@ -250,6 +250,7 @@ class _Telling:
             f"stemma show {MODEL}@production --json",
             f"stemma ls {MODEL}@1.2.0",
             "stemma audit log bank --action alias.set",
+            f"stemma branch create {MODEL} mine production",
             f"stemma push {MODEL} pulled -m 'Mine' --branch mine",
         ):
             self.stage.line(f"  {text}")
