@@ -17,10 +17,10 @@ STEMMA = [sys.executable, "-m", "stemma"]
 
 @pytest.fixture
 def big(folder: Path) -> Path:
-    """Make a folder of 48 MB that cannot be made smaller."""
+    """Make a folder of 192 MB that cannot be made smaller."""
     made = folder.parent / "big"
     made.mkdir()
-    for number in range(3):
+    for number in range(12):
         (made / f"{number}.bin").write_bytes(os.urandom(16 << 20))
     return made
 

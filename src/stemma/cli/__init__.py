@@ -12,7 +12,7 @@ import click
 from stemma.cli.grouping import Family, command_line, given_early
 from stemma.cli.problems import report
 from stemma.cli.session import Session
-from stemma.cli.streams import finish, prepare_streams, write
+from stemma.cli.streams import finish, prepare_streams, settle, write
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -101,6 +101,7 @@ class Program(Family):
             code = self._run(name, arguments, {"obj": session, **extra})
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the outermost place: whatever it is, it is told
             code = report(error, session)
+            settle()
         raise SystemExit(code)
 
     def _run(self, name: str, arguments: list[str], extra: dict[str, Any]) -> int:

@@ -52,7 +52,15 @@ def finish() -> None:
 
 
 def abandon() -> None:
-    """Point standard output at nothing, or the interpreter would complain at its end that nobody reads."""
+    """Point standard output at nothing, or the interpreter would complain at its end about what it still holds."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, sys.stdout.fileno())
     os.close(nothing)
+
+
+def settle() -> None:
+    """Let go of what standard output still holds and cannot take, or the interpreter would end with its own code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        abandon()
