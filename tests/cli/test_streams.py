@@ -17,10 +17,10 @@ STEMMA = [sys.executable, "-m", "stemma"]
 
 @pytest.fixture
 def big(folder: Path) -> Path:
-    """Make a folder of 192 MB that cannot be made smaller."""
+    """Make a folder of 48 MB that cannot be made smaller."""
     made = folder.parent / "big"
     made.mkdir()
-    for number in range(12):
+    for number in range(3):
         (made / f"{number}.bin").write_bytes(os.urandom(16 << 20))
     return made
 
@@ -98,6 +98,8 @@ def test_long_lines_are_cut_on_a_terminal_and_whole_in_a_pipe(model: Path, folde
 
 
 def test_an_interrupted_push_leaves_nothing_and_says_so_in_a_line(big: Path, folder: Path) -> None:
+    for number in range(3, 12):  # enough to be still at it when the signal comes
+        (big / f"{number}.bin").write_bytes(os.urandom(16 << 20))
     with subprocess.Popen(
         [*STEMMA, "push", "x", str(big), "-m", "Big"],
         cwd=folder,
