@@ -98,7 +98,7 @@ class ForbiddenError(StemmaError):
 
 
 class RefusedError(StemmaError):
-    """A gate said no."""
+    """A gate said no, or a file that could run code was not trusted."""
 
     code = "refused"
 

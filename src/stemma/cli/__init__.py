@@ -17,11 +17,10 @@ from stemma.cli.streams import finish, prepare_streams, settle, write
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from stemma import demo as demo  # loaded by __getattr__, like the next
-    from stemma.cli import drawing as drawing
+    from stemma.cli import drawing as drawing  # loaded by __getattr__
 
 PROGRAM = "stemma"
-_LOADED = {"drawing": "stemma.cli.drawing", "demo": "stemma.demo"}
+_LOADED = {"drawing": "stemma.cli.drawing"}
 
 
 class Line(NamedTuple):
