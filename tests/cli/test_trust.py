@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,26 @@ def test_a_shell_is_given_its_script(shell: str) -> None:
     script = stemma("completion", shell).out
     assert "_STEMMA_COMPLETE" in script
     assert json.loads(stemma("completion", shell, "--json").out) == {"shell": shell, "script": script}
+
+
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ("DELETE FROM entries WHERE rowid = (SELECT max(rowid) FROM entries)", "log of bank"),
+        ("UPDATE entries SET data = CAST(data || ' ' AS BLOB) WHERE sequence = 3", "entry 3 of bank"),
+        ("DELETE FROM checkpoints", "bank"),
+    ],
+    ids=["truncated", "changed", "unsigned and shorter"],
+)
+def test_a_log_that_was_changed_in_the_database_fails_with_its_place(folder: Path, change: str, place: str) -> None:
+    assert stemma("audit", "verify").code == 0
+    database = sqlite3.connect(folder / ".stemma/stemma.db")
+    with database:
+        database.execute(change)
+        if "checkpoints" in change:
+            database.execute("DELETE FROM entries WHERE rowid = (SELECT max(rowid) FROM entries)")
+    database.close()
+    ran = stemma("audit", "verify")
+    assert ran.code == 7
+    assert place in ran.err
