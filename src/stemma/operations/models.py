@@ -1,5 +1,6 @@
 """Operations on namespaces, models, and the family of a model."""
 
+from collections.abc import Iterator
 from itertools import islice
 
 from stemma.access import Caller, Permission
@@ -78,15 +79,20 @@ def _family(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfModel)
     """Return the versions of a model and all that is related to them, wherever the caller may read it."""
     name = ModelName.parse(asked.model)
     members: dict[Digest, Registration] = {}
-    before: int | None = None
-    more = True
-    while more and len(members) < _RELATIVES:
-        page, more = subjects.registry.versions.page(tx, caller, name, before=before, limit=_PAGE)
-        members |= {version.digest: version for version in page}
-        before = page[-1].sequence if page else None
-    for version in tuple(members.values()):
-        for direction in ("parents", "children"):
-            for node in islice(walk(tx, version.digest, direction), _RELATIVES):
+    more = False
+    for version in _every_version(subjects, tx, caller, name):
+        if more := len(members) >= _RELATIVES:
+            break
+        members[version.digest] = version
+    newest_first = tuple(members)
+    for goes_up in (True, False):
+        start = newest_first if goes_up else newest_first[::-1]
+        reached: set[str] = set()
+        for digest in start:
+            if digest in reached:  # and so is all that lies behind it
+                continue
+            for node in islice(walk(tx, digest, "parents" if goes_up else "children"), _RELATIVES):
+                reached.add(node)
                 if node.startswith("sha256:") and node not in members and len(members) < _RELATIVES:
                     found = subjects.registry.versions.find(tx, caller, Digest(node))
                     members |= {relative.digest: relative for relative in found[:1]}
@@ -115,17 +121,16 @@ def _node(subjects: Subjects, tx: Transaction, caller: Caller, version: Registra
 def _status(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing) -> Status:
     del asked
     registry = subjects.registry
-    names: list[ModelName] = []
-    namespaces, _ = registry.namespaces(tx, caller, limit=_PAGE)
-    for namespace in namespaces:
-        models, _ = registry.models(tx, caller, namespace.name, limit=_PAGE)
-        names += [model.name for model in models]
+    names = list(_every_model(subjects, tx, caller))
     versions = size = 0
+    sizes: dict[Digest, int] = {}
     for name in names:
-        for version in registry.versions.page(tx, caller, name, limit=_PAGE)[0]:
-            account = registry.versions.show(tx, caller, name, version.digest)
+        for version in _every_version(subjects, tx, caller, name):
+            manifest = registry.versions.show(tx, caller, name, version.digest).version.manifest
+            if manifest not in sizes:
+                sizes[manifest] = sum(file.size for file in subjects.artifacts.manifest(tx, manifest).files)
             versions += 1
-            size += sum(file.size for file in subjects.artifacts.manifest(tx, account.version.manifest).files)
+            size += sizes[manifest]
     unsigned = sum(subjects.ledger.unsigned_tail(tx, namespace) for namespace in tx.ledger.namespaces())
     return Status(
         models=len(names),
@@ -134,6 +139,29 @@ def _status(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing)
         unsigned=unsigned,
         next_step=_next_step(subjects, tx, caller, names),
     )
+
+
+def _every_model(subjects: Subjects, tx: Transaction, caller: Caller) -> Iterator[ModelName]:
+    namespace, more = "", True
+    while more:
+        namespaces, more = subjects.registry.namespaces(tx, caller, after=namespace, limit=_PAGE)
+        for each in namespaces:
+            namespace, name, others = each.name, "", True
+            while others:
+                models, others = subjects.registry.models(tx, caller, each.name, after=name, limit=_PAGE)
+                for model in models:
+                    name = model.name.name
+                    yield model.name
+
+
+def _every_version(subjects: Subjects, tx: Transaction, caller: Caller, name: ModelName) -> Iterator[Registration]:
+    before: int | None = None
+    more = True
+    while more:
+        page, more = subjects.registry.versions.page(tx, caller, name, before=before, limit=_PAGE)
+        for version in page:
+            before = version.sequence
+            yield version
 
 
 def _next_step(subjects: Subjects, tx: Transaction, caller: Caller, names: list[ModelName]) -> str:
