@@ -11,7 +11,7 @@ import stemma
 from stemma.client import Repository
 from stemma.errors import ANSWERS
 from stemma.settings import SETTINGS
-from tests.docs.pages import DOCS, PAGES, ROOT, blocks, name_of
+from tests.docs.pages import DOCS, PAGES, ROOT, blocks, name_of, run
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
@@ -86,6 +86,22 @@ def anchor(heading: str) -> str:
 def test_the_picture_is_what_its_script_draws() -> None:
     script = runpy.run_path(str(DOCS / "images" / "family_tree.py"))
     assert (DOCS / "images" / "family-tree.svg").read_text("utf-8") == script["draw"]()
+
+
+def test_the_readme_shows_the_help_that_the_command_prints() -> None:
+    done = run(["stemma", "--help"], ROOT)
+    assert [block.text for block in blocks(ROOT / "README.md") if block.text.startswith("Usage: ")] == [done.stdout]
+
+
+@pytest.mark.parametrize("folder", ["how-to", "explanation", "reference"])
+def test_the_readme_leads_to_every_page(folder: str) -> None:
+    linked = {link for link in LINK.findall((ROOT / "README.md").read_text("utf-8")) if f"/{folder}/" in link}
+    assert linked == {name_of(page) for page in (DOCS / folder).glob("*.md")}
+
+
+def test_the_benchmarks_that_are_named_are_there() -> None:
+    named = set(re.findall(r"`python -m bench\.(\w+)`", (DOCS / "benchmarks.md").read_text("utf-8")))
+    assert named == {file.stem for file in (ROOT / "bench").glob("*.py")}
 
 
 def test_the_readme_says_how_to_test() -> None:

@@ -137,7 +137,7 @@ def _print_version(context: click.Context, _: click.Parameter, value: bool) -> N
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
 )
 def program() -> None:
-    """Keep the family tree of your models: versions, lineage and governed releases."""
+    """Keep the family tree of your models: versions, lineage and releases."""
 
 
 def main() -> None:
