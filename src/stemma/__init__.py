@@ -1,4 +1,4 @@
-"""Stemma: versions, lineage and governed releases of machine-learning models.
+"""Stemma: versions, lineage and releases of machine-learning models.
 
     repository = stemma.open()
     stemma.push("bank/loans", "model/", message="Baseline")

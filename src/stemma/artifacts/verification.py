@@ -49,7 +49,7 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class AffectedFile:
-    """A file that cannot be read whole: `lost` of its `size` bytes are gone, the rest can be recovered."""
+    """A file that cannot be read whole: `lost` of its `size` bytes are gone."""
 
     digest: Digest
     size: int

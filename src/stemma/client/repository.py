@@ -294,7 +294,7 @@ class Repository:
             affected=tuple(
                 Affected(
                     digest=file.digest,
-                    what=f"{file.what}: {file.lost:,} of {file.size:,} bytes are lost, the rest can be recovered",
+                    what=f"{file.what}: {file.lost:,} of {file.size:,} bytes are lost",
                     references=tuple(users.get(file.digest, ())),
                 )
                 for file in report.affected

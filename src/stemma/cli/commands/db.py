@@ -77,7 +77,7 @@ def rebuild(session: Session, *, repair: bool) -> None:
     session.answer(done, lambda: cli.drawing.sheets.rebuilt(done))
     if done.differences and not done.repaired:
         raise CorruptError(
-            f"{plural(len(done.differences), 'row')} are not what the log says",
+            f"{plural(len(done.differences), 'difference')} from what the log says",
             hint="'stemma db rebuild --repair' replaces them; see 'stemma audit verify' first.",
             place=done.differences[0],
         )
