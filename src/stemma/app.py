@@ -147,53 +147,52 @@ class RepositoryFolder:
 def create_folder(root: Path, passphrase: str | None = None) -> None:
     """Make a repository in `root`, which is made if need be; AlreadyExistsError where there is one.
 
-    The format file is written last: until then the folder is no repository, and what an interrupted creation left
-    is removed by the next one.
+    It is made beside its place and renamed when it is whole, so that of two that begin at once one wins, and nothing
+    that is there is ever removed: a `.stemma` that holds anything but a repository is a CorruptError.
     """
     from stemma.backends.signers.keyfile import create_keys
 
     folder = root / REPOSITORY_FOLDER
+    _refuse_present(root, folder)
+    unfinished = root / f"{REPOSITORY_FOLDER}-{uuid.uuid4().hex}.tmp"
     try:
-        Format.read(folder)
-    except NotFoundError:
-        pass
-    else:
-        raise AlreadyExistsError(f"there is a repository in {str(root)!r} already", hint="Use it as it is.")
-    try:
-        if folder.exists():
-            _refuse_content(folder)
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-        SqliteFile(folder / DATABASE).create()
-        create_keys(folder / KEYS, PURPOSE, passphrase.encode() if passphrase else None)
-        _write_new(folder / KEYS / PAGING, os.urandom(_SECRET))
-        _write_new(folder / IDENTITY, uuid.uuid4().hex.encode() + b"\n")
+        unfinished.mkdir(parents=True)
+        SqliteFile(unfinished / DATABASE).create()
+        create_keys(unfinished / KEYS, PURPOSE, passphrase.encode() if passphrase else None)
+        _write_new(unfinished / KEYS / PAGING, os.urandom(_SECRET))
+        _write_new(unfinished / IDENTITY, uuid.uuid4().hex.encode() + b"\n")
+        Format().write(unfinished)
+        unfinished.rename(folder)
+        _sync_folder(root)
     except OSError as error:
+        _refuse_present(root, folder)  # somebody else was faster
         raise UnavailableError(
             f"cannot make a repository: {error.strerror}", place=str(error.filename or folder)
         ) from error
-    Format().write(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _refuse_content(folder: Path) -> None:
-    """Refuse to remove what an interrupted creation cannot have left: packs, or a log with entries."""
-    if (folder / "packs").exists():
-        raise CorruptError(
-            "there are packs, but no format.json", place=str(folder), hint="Restore format.json from a backup."
-        )
-    database = folder / DATABASE
-    if database.exists() and database.stat().st_size:
-        reader = Executor(SqliteFile(database))
-        try:
-            if reader.read(lambda tx: tx.ledger.namespaces()):
-                raise CorruptError(
-                    "there is a log, but no format.json", place=str(folder), hint="Restore format.json from a backup."
-                )
-        except StemmaError as error:
-            if isinstance(error, CorruptError) and "log" in error.message:
-                raise
-        finally:
-            reader.close()
+def _refuse_present(root: Path, folder: Path) -> None:
+    try:
+        Format.read(folder)
+    except NotFoundError:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise CorruptError(
+                "there is something here, but no format.json",
+                place=str(folder),
+                hint="Restore format.json from a backup, or move the folder away.",
+            ) from None
+    else:
+        raise AlreadyExistsError(f"there is a repository in {str(root)!r} already", hint="Use it as it is.")
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_new(path: Path, data: bytes) -> None:

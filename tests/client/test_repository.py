@@ -268,3 +268,28 @@ def test_a_rewritten_log_is_refused(repository: Repository, source: Path, tmp_pa
     (tmp_path / "other" / ".stemma" / "identity").write_bytes(identity)
     with Repository.open(tmp_path / "other") as forged, pytest.raises(CorruptError):
         forged.audit.verify()
+
+
+def test_what_is_left_of_a_repository_is_never_removed(tmp_path: Path) -> None:
+    Repository.init(tmp_path / "work").close()
+    folder = tmp_path / "work" / ".stemma"
+    (folder / "format.json").unlink()
+    (folder / "stemma.db").write_bytes(b"damaged")
+    before = read(folder)
+    with pytest.raises(CorruptError, match=r"format\.json"):
+        Repository.init(tmp_path / "work")
+    assert read(folder) == before
+    assert [path.name for path in (tmp_path / "work").iterdir()] == [".stemma"]
+
+
+def test_of_several_who_begin_at_once_one_wins(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    programs = [
+        subprocess.Popen([sys.executable, "-m", "stemma", "init", "work"], cwd=tmp_path, stderr=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    errors = [each.communicate(timeout=60)[1].decode() for each in programs]
+    assert sorted(each.returncode for each in programs) == [0, 5, 5, 5], errors
+    assert [path.name for path in (tmp_path / "work").iterdir()] == [".stemma"]
+    with Repository.open(tmp_path / "work") as repository:
+        assert repository.database.check() == ()
