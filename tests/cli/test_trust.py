@@ -69,6 +69,8 @@ def test_what_is_damaged_is_not_pulled(pack: Path, tmp_path: Path) -> None:
     flip(pack, pack.stat().st_size // 3)
     ran = stemma("pull", "bank/loans", tmp_path / "out")
     assert ran.code == 7
+    assert "'weights.bin' is damaged" in ran.err
+    assert "stemma verify --all" in ran.err
     assert not (tmp_path / "out/weights.bin").exists()
 
 

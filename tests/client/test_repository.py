@@ -168,6 +168,27 @@ def test_path_is_verified_each_time(repository: Repository, source: Path) -> Non
     target.chmod(0o644)
     target.write_text("tampered")
     assert (repository.path("bank/loans@1.0.0") / "card.md").read_text() == "# Loans\n"
+    (place / "added.py").write_text("print('not of this version')")
+    assert set(read(repository.path("bank/loans@1.0.0"))) == {"card.md", "weights.bin"}
+
+
+def test_several_processes_are_given_one_path_at_once(repository: Repository, source: Path, tmp_path: Path) -> None:
+    for number in range(40):
+        (source / f"{number}.bin").write_bytes(random.Random(number).randbytes(50_000))
+    repository.push("bank/loans", source, message="one")
+    program = "import stemma; print(stemma.path('bank/loans@1.0.0'))"
+    programs = [
+        subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path / "work", stdout=-1, stderr=-1, text=True)
+        for _ in range(4)
+    ]
+    answers = [each.communicate(timeout=60) for each in programs]
+    assert len({out for out, _ in answers}) == 1, answers
+    assert read(Path(answers[0][0].strip())) == read(source)
+
+
+def test_a_folder_without_files_is_pushed_with_a_warning(repository: Repository, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert any("no files" in each for each in repository.push("bank/loans", tmp_path / "empty", message="x").warnings)
 
 
 def test_mistakes_are_told_apart(repository: Repository, source: Path, tmp_path: Path) -> None:
@@ -208,6 +229,17 @@ def test_every_flipped_byte_of_a_pack_is_found(repository: Repository, tmp_path:
             assert pack.stem in damage.file
     pack.write_bytes(data)
     assert repository.verify(deep=True).sound
+
+
+def test_a_pull_of_which_nothing_comes_leaves_nothing(repository: Repository, tmp_path: Path) -> None:
+    (tmp_path / "only.bin").write_bytes(random.Random(3).randbytes(100_000))
+    repository.push("bank/loans", tmp_path / "only.bin", message="one file")
+    pack = next((tmp_path / "work" / ".stemma" / "packs").rglob("*.pack"))
+    data = pack.read_bytes()
+    pack.write_bytes(data[:5000] + bytes([data[5000] ^ 1]) + data[5001:])
+    with pytest.raises(CorruptError, match=r"only\.bin"):
+        repository.pull("bank/loans@latest", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_writers_and_readers_share_a_repository(repository: Repository, source: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from stemma.artifacts.manifest import Manifest, ManifestFile
 from stemma.artifacts.pipeline import THREADS, ordered_map
 from stemma.artifacts.reading import FileReader, StoredFile
 from stemma.client.files.beneath import Beneath, file_errors
-from stemma.errors import ConflictError, InvalidError
+from stemma.errors import ConflictError, CorruptError, InvalidError
 from stemma.records import Digest
 
 WORK = ".stemma-checkout"
@@ -58,8 +58,27 @@ def check_out(
     damaged: the files that are right stay.
     """
     _check_reserved(manifest)
+    is_new = not destination.exists()
     with file_errors(destination):
         destination.mkdir(parents=True, exist_ok=True)
+    try:
+        return _check_out(manifest, stored, reader, destination, overwrite=overwrite, progress=progress)
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # it stays where it holds anything by now
+                destination.rmdir()
+        raise
+
+
+def _check_out(
+    manifest: Manifest,
+    stored: Mapping[Digest, StoredFile],
+    reader: FileReader,
+    destination: Path,
+    *,
+    overwrite: bool,
+    progress: Callable[[int], None],
+) -> Checkout:
     with Beneath(destination) as folder, _work_folder(folder):
         present = _Present(folder, manifest)
         extra = present.extra()
@@ -227,6 +246,9 @@ class _Writer:
                 for data in self.reader.stream(self.stored[file.digest], pool):
                     _write_all(descriptor, data)
                     progress(len(data))
+        except CorruptError as error:
+            hint = error.hint or "Run 'stemma verify --all' to see what else is damaged; restore the pack from a copy."
+            raise CorruptError(f"{file.path!a} is damaged: {error.message}", hint=hint, place=error.place) from error
         finally:
             os.close(descriptor)
         self.folder.rename(name, file.path)

@@ -3,20 +3,23 @@
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from stemma.access import Caller
-from stemma.artifacts.manifest import Manifest
-from stemma.client.files.checkout import check_out
+from stemma.client.files.checkout import Checkout, check_out
 from stemma.client.files.folders import describe, list_folder
 from stemma.client.progress import Progress
-from stemma.errors import StemmaError
+from stemma.errors import ConflictError
 from stemma.operations import Transaction
 from stemma.records import Digest
 from stemma.system import System
+
+_PATIENCE = 60.0
+_PAUSE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ def store_folder(
             executor.write(lambda tx: artifacts.abandon(tx, upload.id, owner=caller.id))
             raise
         warnings = [f"{path!r} was left out" for path in folder.skipped]
+    if not added:
+        warnings.append("there are no files in it: the version is empty")
     warnings += [f"{file.path!r} was {file.malformed}" for file in added if file.malformed]
     written = sum(file.written for file in added)
     size = sum(file.size for file in added)
@@ -85,34 +90,41 @@ def store_folder(
 
 def check_out_manifest(
     system: System, manifest_digest: Digest, destination: Path, *, overwrite: bool, progress: Progress
-) -> Manifest:
+) -> Checkout:
     """Write the files of a manifest into `destination`, every one verified before it is seen."""
     artifacts = system.subjects.artifacts
     manifest = system.executor.read(lambda tx: artifacts.manifest(tx, manifest_digest))
     stored = system.executor.read(lambda tx: artifacts.locate(tx, manifest.digests()))
     with told(progress, "Checking out", sum(file.size for file in manifest.files)):
-        check_out(manifest, stored, artifacts.reader, destination, overwrite=overwrite, progress=progress.advance)
-    return manifest
+        return check_out(
+            manifest, stored, artifacts.reader, destination, overwrite=overwrite, progress=progress.advance
+        )
 
 
 def cached_folder(system: System, manifest_digest: Digest, cache: Path, progress: Progress) -> Path:
     """Return a verified folder with the files of a manifest, which others share: it must not be written to.
 
-    What is there already is checked, byte by byte, and what is not right any more is written again.
+    What is there already is checked, byte by byte; what is not right any more is written again, what was put there is
+    removed. Waits while another process does the same.
     """
     place = cache / manifest_digest.hex
-    try:
-        check_out_manifest(system, manifest_digest, place, overwrite=False, progress=progress)
-    except StemmaError:
-        if not place.exists():
-            raise
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            done = check_out_manifest(system, manifest_digest, place, overwrite=True, progress=progress)
+        except ConflictError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+            continue
+        if not done.extra:
+            return place
         _move_away(place)
-        check_out_manifest(system, manifest_digest, place, overwrite=False, progress=progress)
-    return place
 
 
 def _move_away(place: Path) -> None:
-    """Remove a folder that somebody may be writing into, at once for those who look for it."""
+    """Remove a folder at once for those who look for it."""
     aside = place.with_name(f".{place.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    place.rename(aside)
-    shutil.rmtree(aside)
+    with suppress(FileNotFoundError):  # another process was faster
+        place.rename(aside)
+        shutil.rmtree(aside)
