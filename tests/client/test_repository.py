@@ -18,6 +18,7 @@ from stemma.errors import (
     InvalidError,
     NotFoundError,
     RefusedError,
+    UnauthenticatedError,
     UnsupportedError,
 )
 from tests.artifacts.test_store import hostile_tree
@@ -229,6 +230,20 @@ def test_every_flipped_byte_of_a_pack_is_found(repository: Repository, tmp_path:
             assert pack.stem in damage.file
     pack.write_bytes(data)
     assert repository.verify(deep=True).sound
+
+
+def test_what_cannot_be_signed_is_not_begun(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEMMA_KEY_PASSPHRASE", "correct horse")
+    with Repository.init(tmp_path / "work") as repository:
+        repository.push("bank/loans", source, message="one")
+    for wrong in ("", "battery staple"):
+        monkeypatch.setenv("STEMMA_KEY_PASSPHRASE", wrong)
+        with Repository.open(tmp_path / "work") as repository:
+            with pytest.raises(UnauthenticatedError):
+                repository.push("bank/loans", source, message="two")
+            with pytest.raises(UnauthenticatedError):
+                repository.aliases.set("bank/loans", "production", "1.0.0")
+            assert [version.message.what for version in repository.history("bank/loans")] == ["one"]
 
 
 def test_a_pull_of_which_nothing_comes_leaves_nothing(repository: Repository, tmp_path: Path) -> None:

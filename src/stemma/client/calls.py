@@ -44,9 +44,16 @@ class Calls:
             self._caller = self.identify()
         return self._caller
 
+    def prepare(self) -> None:
+        """Make sure, before anything is changed, that the change can be signed when the repository is closed."""
+        if not self.wrote:
+            self.system.signers()
+            self.wrote = True
+
     def run(self, operation: Operation[Asked, Answered], request: Asked) -> Answered:
         """Run one operation."""
-        self.wrote = self.wrote or operation.writes
+        if operation.writes:
+            self.prepare()
         return self.system.run(operation, self.caller, request)
 
 

@@ -155,6 +155,7 @@ class Repository:
             labels=dict(labels or {}),
             if_changed=if_changed,
         )
+        self._calls.prepare()
         with saved(source) as folder:
             stored = store_folder(
                 self._calls.system,
