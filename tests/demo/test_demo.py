@@ -80,7 +80,7 @@ def test_what_is_shared_is_stored_once(root: Path) -> None:
 
 
 def test_the_copies_are_tampered_with_and_the_rest_is_not(root: Path) -> None:
-    assert verify_export(root / "evidence").records > 0
+    assert (verify_export(root / "evidence").records or 0) > 0
     with pytest.raises(CorruptError) as caught:
         verify_export(root / "tampered" / "evidence")
     assert "tile/entries" in caught.value.place

@@ -66,13 +66,14 @@ class LogState(View, frozen=True, kw_only=True):
 class Audited(View, frozen=True, kw_only=True):
     """What an audit found true.
 
-    `first_use` says that nothing outside vouched for the keys yet; `redacted` counts texts that were removed.
+    `first_use` says that nothing outside vouched for the keys yet. `records` and `texts` were checked too, `redacted`
+    texts were removed: all null for a repository's own log, whose records `stemma db check` reads.
     """
 
     place: str
     logs: tuple[LogState, ...]
     fingerprints: tuple[str, ...]
     first_use: bool
-    records: int
-    texts: int
-    redacted: int
+    records: int | None = None
+    texts: int | None = None
+    redacted: int | None = None

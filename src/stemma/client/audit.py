@@ -93,9 +93,6 @@ class Audit:
             logs=tuple(map(_state, logs)),
             fingerprints=fingerprints,
             first_use=not known and bool(logs),
-            records=0,
-            texts=0,
-            redacted=0,
         )
 
     def _verify(self, name: str, keys: Sequence[PublicKey], pin: Pin | None) -> LogReport:
