@@ -30,6 +30,7 @@ from stemma.lineage import Lineage
 from stemma.operations import Subjects
 from stemma.operations import Transaction as AnyTransaction
 from stemma.paging import Pager
+from stemma.records import Digest
 from stemma.registry import ProtectedNames, Registration, Registry
 from stemma.settings import REPOSITORY_FOLDER
 from stemma.system import System
@@ -121,7 +122,7 @@ class RepositoryFolder:
             yield Finding("packs", damage.place, damage.what, "Run 'stemma verify --all' to see what it costs.")
 
     def _check_records(self, tx: AnyTransaction) -> "Iterator[Finding]":
-        """Check that every version that is registered still has the record and the manifest that it names."""
+        """Check that each version still has its record, the manifest and bytes that it names, and its evidence."""
         from stemma.backends.database.maintenance.check import Finding
 
         artifacts, registry = self.system.subjects.artifacts, self.system.subjects.registry
@@ -130,6 +131,12 @@ class RepositoryFolder:
             try:
                 account = registry.versions.show(tx, caller, version.model, version.digest)
                 artifacts.locate(tx, artifacts.manifest(tx, account.version.manifest).digests())
+                for digest in _evidence_of(tx, version):
+                    data = tx.records.read(digest)
+                    if data is None or Digest.of(data) != digest:
+                        raise CorruptError(
+                            "evidence is missing or is not what its digest says", place=f"record {digest}"
+                        )
             except StemmaError as error:
                 yield Finding("records", error.place or version.reference, error.message, error.hint)
 
@@ -284,3 +291,11 @@ def _every_version(tx: AnyTransaction) -> Iterator[Registration]:
                     while versions := tx.registry.versions.page(model.name, before, _PAGE):
                         before = versions[-1].sequence
                         yield from versions
+
+
+def _evidence_of(tx: AnyTransaction, version: Registration) -> Iterator[Digest]:
+    """Yield the digests of all evidence about a version."""
+    after = -1
+    while page := tx.registry.evidence.page(version.model, version.sequence, after, _PAGE):
+        after = page[-1].position
+        yield from (entry.digest for entry in page)

@@ -223,3 +223,18 @@ def test_a_log_that_was_changed_in_the_database_fails_with_its_place(folder: Pat
     ran = stemma("audit", "verify")
     assert ran.code == 7
     assert place in ran.err
+
+
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize("schema", ["stemma/version/1", "stemma/manifest/1", "stemma/evidence/1"])
+def test_a_record_that_was_changed_in_the_database_is_found(folder: Path, schema: str) -> None:
+    database = sqlite3.connect(folder / ".stemma/stemma.db")
+    with database:
+        changed = database.execute(
+            "UPDATE records SET data = CAST(data || ' ' AS BLOB) WHERE instr(CAST(data AS TEXT), ?) > 0", (schema,)
+        ).rowcount
+    database.close()
+    assert changed > 0
+    ran = stemma("db", "check")
+    assert ran.code == 7
+    assert "record" in ran.out
