@@ -70,7 +70,7 @@ def test_a_version_of_another_model_is_not_found_by_its_digest(world: World) -> 
 def test_an_ambiguous_digest_lists_the_candidates(world: World) -> None:
     for n in range(12):
         digest = Digest("sha256:" + "ab" * 20 + f"{n:024x}")
-        version = Registration(CREDIT, 8 + n, digest, "main", 1, "u_1", 1)
+        version = Registration(CREDIT, 8 + n, digest, digest, "main", 1, "u_1", 1)
         world.do(lambda tx, v=version: tx.registry.versions.add(v))  # type: ignore[misc]  # a loop's own value
     with pytest.raises(InvalidError, match=r"could be any of v8 abababababab, .* and more") as caught:
         world.do(lambda tx: find_version(tx, CREDIT, DigestPrefix("sha256:" + "ab" * 8)))

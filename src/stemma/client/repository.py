@@ -168,7 +168,7 @@ class Repository:
         self._calls.run(models.OPEN_NAMESPACE, OfNamespace(namespace=name.namespace))
         done = self._calls.run(versions.REGISTER, _with_manifest(request, stored.manifest))
         return PushResult(
-            version=done.version,
+            version=self.show(done.version.reference),
             changed=done.changed,
             files=stored.files,
             bytes=stored.bytes,
@@ -202,7 +202,7 @@ class Repository:
 
     def resolve(self, reference: str, *, at: str | None = None) -> VersionView:
         """Return the version that a reference means; `at` (RFC 3339) asks what an alias held at that time."""
-        return self._calls.run(versions.RESOLVE, Resolve(reference=reference, at=at))
+        return self._calls.run(versions.SHOW, Resolve(reference=reference, at=at))
 
     def show(self, reference: str) -> VersionView:
         """Return all that is known of a version."""

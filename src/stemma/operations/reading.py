@@ -9,7 +9,7 @@ from stemma.ledger import format_time
 from stemma.names import ModelName, Reference
 from stemma.operations.operation import Subjects, Transaction
 from stemma.operations.requests import MetricGiven
-from stemma.operations.views import MessageView, MetricView, ParentView, VersionView, WithdrawalView
+from stemma.operations.views import MessageView, MetricView, ParentView, Resolved, VersionView, WithdrawalView
 from stemma.records import Digest
 from stemma.registry import Account, External, Findings, Measurement, Parent, Registration, Subject
 from stemma.registry.records.evidence import value_of
@@ -47,6 +47,22 @@ def author_of(subjects: Subjects, tx: Transaction, pseudonym: str) -> str | None
     if tx.access.find(pseudonym) is None:
         return pseudonym
     return subjects.access.name_of(tx, pseudonym)
+
+
+def view_resolved(version: Registration) -> Resolved:
+    """Return which version it is; reads nothing."""
+    number = version.number
+    return Resolved(
+        reference=version.reference,
+        model=str(version.model),
+        number=None if number is None else str(number),
+        sequence=version.sequence,
+        digest=version.digest,
+        manifest=version.manifest,
+        branch=version.branch,
+        withdrawn=version.withdrawn is not None,
+        tainted=version.tainted,
+    )
 
 
 def view_version(

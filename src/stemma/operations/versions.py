@@ -3,7 +3,7 @@
 from stemma.access import Caller, Permission
 from stemma.names import ModelName, Reference
 from stemma.operations.operation import Operation, Subjects, Transaction
-from stemma.operations.reading import read_measurement, read_moment, resolve_text, view_version
+from stemma.operations.reading import read_measurement, read_moment, resolve_text, view_resolved, view_version
 from stemma.operations.requests import (
     AddMetrics,
     ListVersions,
@@ -15,7 +15,7 @@ from stemma.operations.requests import (
     SetLabels,
     Withdraw,
 )
-from stemma.operations.views import Done, FileList, FileView, VersionPage, VersionResult, VersionView
+from stemma.operations.views import Done, FileList, FileView, Registered, Resolved, VersionPage, VersionView
 from stemma.records import Digest
 from stemma.registry import (
     External,
@@ -31,13 +31,19 @@ from stemma.registry import (
 from stemma.semver import SemanticVersion
 
 
-def _resolve(subjects: Subjects, tx: Transaction, caller: Caller, asked: Resolve) -> VersionView:
+def _resolve(subjects: Subjects, tx: Transaction, caller: Caller, asked: Resolve) -> Resolved:
+    reference = Reference.parse(asked.reference)
+    version = subjects.registry.resolve(tx, caller, reference, at=read_moment(asked.at))
+    return view_resolved(version)
+
+
+def _show(subjects: Subjects, tx: Transaction, caller: Caller, asked: Resolve) -> VersionView:
     reference = Reference.parse(asked.reference)
     version = subjects.registry.resolve(tx, caller, reference, at=read_moment(asked.at))
     return view_version(subjects, tx, caller, version)
 
 
-def _register(subjects: Subjects, tx: Transaction, caller: Caller, asked: Register) -> VersionResult:
+def _register(subjects: Subjects, tx: Transaction, caller: Caller, asked: Register) -> Registered:
     registry, model = subjects.registry, ModelName.parse(asked.model)
     chosen = None if asked.number is None else SemanticVersion.parse(asked.number)
     submission = Submission(
@@ -59,7 +65,7 @@ def _register(subjects: Subjects, tx: Transaction, caller: Caller, asked: Regist
             registry.evidence.measure(tx, caller, model, version.digest, measurements)
         for key, value in asked.labels.items():
             registry.labels.set(tx, caller, Subject(model, version.digest), key, value)
-    return VersionResult(version=view_version(subjects, tx, caller, version), changed=done.created)
+    return Registered(version=view_resolved(version), changed=done.created)
 
 
 def _parent(subjects: Subjects, tx: Transaction, caller: Caller, given: ParentGiven) -> Parent:
@@ -133,8 +139,9 @@ def _find(subjects: Subjects, tx: Transaction, caller: Caller, reference: str) -
     return subjects.registry.resolve(tx, caller, Reference.parse(reference))
 
 
-RESOLVE = Operation("resolve", Resolve, VersionView, Permission.READ, "GET", "/resolve", _resolve)
-REGISTER = Operation("version.register", Register, VersionResult, Permission.REGISTER, "POST", "/versions", _register)
+RESOLVE = Operation("resolve", Resolve, Resolved, Permission.READ, "GET", "/resolve", _resolve)
+SHOW = Operation("version.show", Resolve, VersionView, Permission.READ, "GET", "/version", _show)
+REGISTER = Operation("version.register", Register, Registered, Permission.REGISTER, "POST", "/versions", _register)
 RELEASE = Operation("version.release", Release, VersionView, Permission.REGISTER, "POST", "/versions/release", _release)
 WITHDRAW = Operation(
     "version.withdraw", Withdraw, VersionView, Permission.WITHDRAW, "POST", "/versions/withdraw", _withdraw

@@ -76,6 +76,20 @@ class VersionView(View, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
+class Resolved(View, frozen=True, kw_only=True):
+    """Which version a reference means: enough to fetch it, and no more, so that asking is cheap."""
+
+    reference: str
+    model: str
+    number: str | None
+    sequence: int
+    digest: str
+    manifest: str
+    branch: str
+    withdrawn: bool = False
+    tainted: bool = False
+
+
 class FileView(View, frozen=True, kw_only=True):
     """One file of a version."""
 
@@ -179,10 +193,10 @@ class Done(View, frozen=True, kw_only=True):
     changed: bool
 
 
-class VersionResult(View, frozen=True, kw_only=True):
+class Registered(View, frozen=True, kw_only=True):
     """The version that a registration led to; `changed` is false where it was there already."""
 
-    version: VersionView
+    version: Resolved
     changed: bool
 
 

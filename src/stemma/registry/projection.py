@@ -67,7 +67,9 @@ def _version_register(tx: RegistryTransaction, entry: Entry) -> None:
     if record is None:
         raise CorruptError(f"the record {digest} is missing", place=_place(entry))
     version = Version.decode(record, place=str(digest))
-    tx.registry.versions.add(Registration(model, sequence, digest, branch, entry.time, entry.actor.id, entry.sequence))
+    tx.registry.versions.add(
+        Registration(model, sequence, digest, version.manifest, branch, entry.time, entry.actor.id, entry.sequence)
+    )
     known = tx.registry.branches.find(model, branch)
     if known is None:
         tx.registry.branches.add(Branch(model, branch, sequence))

@@ -43,7 +43,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A version under a model: what its record does not say.
+    """A version under a model: what its record does not say, and its manifest, which nearly everybody asks for.
 
     `time`, `actor` and `position` are those of its entry; `withdrawn` is when it was withdrawn, `reason` the
     commitment to why; `tainted` says that an ancestor of it was withdrawn.
@@ -52,6 +52,7 @@ class Registration:
     model: ModelName
     sequence: int
     digest: Digest
+    manifest: Digest
     branch: str
     time: int
     actor: str

@@ -49,6 +49,7 @@ versions = table(
     *_of_model(),
     Column("sequence", WHOLE, primary_key=True, autoincrement=False),
     digest_column("digest"),
+    digest_column("manifest"),
     Column("branch", TEXT, nullable=False),
     Column("time", WHOLE, nullable=False),
     Column("actor", TEXT, nullable=False),

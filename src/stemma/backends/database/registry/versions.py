@@ -21,6 +21,7 @@ _COLUMNS = (
     versions.c.model,
     versions.c.sequence,
     versions.c.digest,
+    versions.c.manifest,
     versions.c.branch,
     versions.c.time,
     versions.c.actor,
@@ -124,6 +125,7 @@ class DatabaseVersions:
             model=of,
             sequence=version.sequence,
             digest=version.digest.raw,
+            manifest=version.manifest.raw,
             branch=version.branch,
             time=version.time,
             actor=version.actor,
@@ -248,11 +250,13 @@ class DatabaseNumbers:
 
 def registration(row: tuple[Any, ...]) -> Registration:
     """Return the version that a row of `VERSION` says."""
-    (space, of, sequence, identity, branch, time, actor, position, release, prerelease, withdrawn, reason, taint) = row
+    (space, of, sequence, identity, manifest, branch, time, actor, position, *rest) = row
+    release, prerelease, withdrawn, reason, taint = rest
     return Registration(
         model=ModelName(space, of),
         sequence=sequence,
         digest=Digest.from_raw(identity),
+        manifest=Digest.from_raw(manifest),
         branch=branch,
         time=time,
         actor=actor,

@@ -286,6 +286,7 @@ CREATE TABLE versions (
 	model TEXT NOT NULL,
 	sequence INTEGER NOT NULL,
 	digest BLOB NOT NULL CONSTRAINT ck_versions_digest_size CHECK (length(digest) = 32),
+	manifest BLOB NOT NULL CONSTRAINT ck_versions_manifest_size CHECK (length(manifest) = 32),
 	branch TEXT NOT NULL,
 	time INTEGER NOT NULL,
 	actor TEXT NOT NULL,
