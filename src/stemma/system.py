@@ -21,8 +21,8 @@ Result = TypeVar("Result")
 class Executor(Protocol):
     """The only code that begins and ends transactions; every error that leaves it is a StemmaError."""
 
-    def write(self, operation: Callable[[Transaction], Result], /) -> Result:
-        """Run what may write, and return once it is durable."""
+    def write(self, operation: Callable[[Transaction], Result], /, logs: frozenset[str] = ...) -> Result:
+        """Run what may write and appends to `logs` alone (`_system` by default); return once it is durable."""
         ...
 
     def read(self, operation: Callable[[Transaction], Result], /) -> Result:
@@ -48,7 +48,7 @@ class System:
         def step(tx: Transaction) -> Answered:
             return operation.run(self.subjects, tx, caller, request)
 
-        return self.executor.write(step) if operation.writes else self.executor.read(step)
+        return self.executor.write(step, operation.logs(request)) if operation.writes else self.executor.read(step)
 
     def sign(self) -> None:
         """Sign the end of every log that has grown since its last checkpoint."""
@@ -59,4 +59,7 @@ class System:
 
         if namespaces := self.executor.read(grown):
             signers = self.signers()
-            self.executor.write(lambda tx: [ledger.checkpoint(tx, name, signers, at_once=True) for name in namespaces])
+            self.executor.write(
+                lambda tx: [ledger.checkpoint(tx, name, signers, at_once=True) for name in namespaces],
+                frozenset(namespaces),
+            )

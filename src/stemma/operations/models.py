@@ -8,7 +8,7 @@ from stemma.errors import AlreadyExistsError
 from stemma.ledger import format_time
 from stemma.lineage import walk
 from stemma.names import ModelName
-from stemma.operations.operation import Operation, Subjects, Transaction
+from stemma.operations.operation import Operation, Subjects, Transaction, of_model, system_log
 from stemma.operations.reading import view_parent
 from stemma.operations.requests import ListModels, Nothing, OfModel, OfNamespace, Paged, SetTitle
 from stemma.operations.views import Done, Family, ModelPage, ModelView, NamespacePage, Status, TreeNode
@@ -178,11 +178,11 @@ def _next_step(subjects: Subjects, tx: Transaction, caller: Caller, names: list[
 
 
 OPEN_NAMESPACE = Operation(
-    "namespace.open", OfNamespace, Done, Permission.MAINTAIN, "POST", "/namespaces", _open_namespace
+    "namespace.open", OfNamespace, Done, Permission.MAINTAIN, "POST", "/namespaces", _open_namespace, system_log
 )
 NAMESPACES = Operation("namespace.list", Paged, NamespacePage, None, "GET", "/namespaces", _namespaces)
 MODELS = Operation("model.list", ListModels, ModelPage, Permission.READ, "GET", "/models", _models)
 MODEL = Operation("model.show", OfModel, ModelView, Permission.READ, "GET", "/model", _model)
-ENTITLE = Operation("model.entitle", SetTitle, Done, Permission.DESCRIBE, "PUT", "/title", _entitle)
+ENTITLE = Operation("model.entitle", SetTitle, Done, Permission.DESCRIBE, "PUT", "/title", _entitle, of_model)
 FAMILY = Operation("model.family", OfModel, Family, Permission.READ, "GET", "/family", _family)
 STATUS = Operation("status", Nothing, Status, None, "GET", "/status", _status)

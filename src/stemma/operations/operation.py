@@ -14,7 +14,8 @@ from stemma.artifacts.ports import ArtifactTransaction
 from stemma.ledger import LogTransaction
 from stemma.ledger.ledger import Ledger
 from stemma.lineage import Lineage
-from stemma.operations.requests import Request
+from stemma.names import SYSTEM_NAMESPACE, ModelName, Reference
+from stemma.operations.requests import OfModel, OfNamespace, Request
 from stemma.operations.views import View
 from stemma.paging import Pager
 from stemma.records import Json
@@ -23,6 +24,15 @@ from stemma.registry import Registry, RegistryTransaction
 Asked = TypeVar("Asked", bound=Request)
 Answered = TypeVar("Answered", bound=View)
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class Referring(Protocol):
+    """A request about what a reference means."""
+
+    @property
+    def reference(self) -> str:
+        """`namespace/name[@SELECTOR]`."""
+        ...
 
 
 class Transaction(RegistryTransaction, ArtifactTransaction, LogTransaction, Protocol):
@@ -55,7 +65,11 @@ class Subjects:
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[Asked, Answered]):
-    """A row of the table. `path` is relative to `/api/v1`; `permission` is what the fronts will require."""
+    """A row of the table. `path` is relative to `/api/v1`; `permission` is what the fronts will require.
+
+    `log` says from the request which namespace's log a write appends to, so that this log can be locked before; each
+    operation that writes has one. What cannot be read from the request is the InvalidError that the operation raises.
+    """
 
     name: str
     request: type[Asked]
@@ -64,11 +78,41 @@ class Operation(Generic[Asked, Answered]):
     method: Method
     path: str
     run: Callable[[Subjects, Transaction, Caller, Asked], Answered]
+    log: Callable[[Asked], str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.writes and self.log is None:
+            raise TypeError(f"operation {self.name!r} writes, but does not say to which log")
 
     @property
     def writes(self) -> bool:
         """Whether it may change anything; one that does not runs on a connection that cannot."""
         return self.method != "GET"
 
+    def logs(self, asked: Asked) -> frozenset[str]:
+        """Return the names of the logs that it may append to, none for one that only reads."""
+        return _NONE if self.log is None else frozenset((self.log(asked),))
+
 
 AnyOperation = Operation[Any, Any]
+_NONE: frozenset[str] = frozenset()
+
+
+def of_model(asked: OfModel) -> str:
+    """Return the log of the model's namespace."""
+    return ModelName.parse(asked.model).namespace
+
+
+def of_reference(asked: Referring) -> str:
+    """Return the log of the namespace that the reference names."""
+    return Reference.parse(asked.reference).model.namespace
+
+
+def of_namespace(asked: OfNamespace) -> str:
+    """Return the log of the namespace itself."""
+    return asked.namespace
+
+
+def system_log(_asked: Request) -> str:
+    """Return the log of principals, namespaces and settings."""
+    return SYSTEM_NAMESPACE

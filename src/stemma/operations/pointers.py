@@ -4,7 +4,7 @@ from stemma.access import Caller, Permission
 from stemma.errors import NotFoundError
 from stemma.ledger import format_time
 from stemma.names import ModelName, parse_selector
-from stemma.operations.operation import Operation, Subjects, Transaction
+from stemma.operations.operation import Operation, Subjects, Transaction, of_model
 from stemma.operations.reading import author_of, read_moment, reference_of
 from stemma.operations.requests import AliasBack, AliasLog, CreateBranch, DeleteAlias, OfModel, Protect, SetAlias
 from stemma.operations.views import Done, MovePage, MoveView, Pointers, PointerView
@@ -142,13 +142,13 @@ def _view_line(line: Line) -> PointerView:
     )
 
 
-SET_ALIAS = Operation("alias.set", SetAlias, MoveView, Permission.POINT, "PUT", "/alias", _set)
-BACK = Operation("alias.back", AliasBack, MoveView, Permission.POINT, "POST", "/alias/back", _back)
-DELETE_ALIAS = Operation("alias.delete", DeleteAlias, MoveView, Permission.POINT, "DELETE", "/alias", _delete)
+SET_ALIAS = Operation("alias.set", SetAlias, MoveView, Permission.POINT, "PUT", "/alias", _set, of_model)
+BACK = Operation("alias.back", AliasBack, MoveView, Permission.POINT, "POST", "/alias/back", _back, of_model)
+DELETE_ALIAS = Operation("alias.delete", DeleteAlias, MoveView, Permission.POINT, "DELETE", "/alias", _delete, of_model)
 MOVES = Operation("alias.log", AliasLog, MovePage, Permission.READ, "GET", "/alias/log", _moves)
 ALIASES = Operation("alias.list", OfModel, Pointers, Permission.READ, "GET", "/aliases", _aliases)
-PROTECT = Operation("alias.protect", Protect, Done, Permission.PROTECT, "PUT", "/alias/protection", _protect)
+PROTECT = Operation("alias.protect", Protect, Done, Permission.PROTECT, "PUT", "/alias/protection", _protect, of_model)
 CREATE_BRANCH = Operation(
-    "branch.create", CreateBranch, PointerView, Permission.REGISTER, "POST", "/branches", _create_branch
+    "branch.create", CreateBranch, PointerView, Permission.REGISTER, "POST", "/branches", _create_branch, of_model
 )
 BRANCHES = Operation("branch.list", OfModel, Pointers, Permission.READ, "GET", "/branches", _branches)

@@ -2,7 +2,7 @@
 
 from stemma.access import Caller, Permission
 from stemma.names import ModelName, Reference
-from stemma.operations.operation import Operation, Subjects, Transaction
+from stemma.operations.operation import Operation, Subjects, Transaction, of_model, of_reference
 from stemma.operations.reading import read_measurement, read_moment, resolve_text, view_resolved, view_version
 from stemma.operations.requests import (
     AddMetrics,
@@ -141,12 +141,25 @@ def _find(subjects: Subjects, tx: Transaction, caller: Caller, reference: str) -
 
 RESOLVE = Operation("resolve", Resolve, Resolved, Permission.READ, "GET", "/resolve", _resolve)
 SHOW = Operation("version.show", Resolve, VersionView, Permission.READ, "GET", "/version", _show)
-REGISTER = Operation("version.register", Register, Registered, Permission.REGISTER, "POST", "/versions", _register)
-RELEASE = Operation("version.release", Release, VersionView, Permission.REGISTER, "POST", "/versions/release", _release)
-WITHDRAW = Operation(
-    "version.withdraw", Withdraw, VersionView, Permission.WITHDRAW, "POST", "/versions/withdraw", _withdraw
+REGISTER = Operation(
+    "version.register", Register, Registered, Permission.REGISTER, "POST", "/versions", _register, of_model
 )
-MEASURE = Operation("version.measure", AddMetrics, VersionView, Permission.DESCRIBE, "POST", "/metrics", _measure)
-LABEL = Operation("label.set", SetLabels, Done, Permission.DESCRIBE, "PATCH", "/labels", _label)
+RELEASE = Operation(
+    "version.release", Release, VersionView, Permission.REGISTER, "POST", "/versions/release", _release, of_reference
+)
+WITHDRAW = Operation(
+    "version.withdraw",
+    Withdraw,
+    VersionView,
+    Permission.WITHDRAW,
+    "POST",
+    "/versions/withdraw",
+    _withdraw,
+    of_reference,
+)
+MEASURE = Operation(
+    "version.measure", AddMetrics, VersionView, Permission.DESCRIBE, "POST", "/metrics", _measure, of_reference
+)
+LABEL = Operation("label.set", SetLabels, Done, Permission.DESCRIBE, "PATCH", "/labels", _label, of_reference)
 VERSIONS = Operation("version.list", ListVersions, VersionPage, Permission.READ, "GET", "/versions", _list)
 FILES = Operation("version.files", OfReference, FileList, Permission.READ, "GET", "/files", _files)

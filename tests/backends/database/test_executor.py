@@ -9,11 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from stemma.backends.database.dialect import Connection
-from stemma.backends.database.executor import Executor
+from stemma.backends.database.executor import Executor, Queued
 from stemma.backends.database.sqlite import SqliteFile
 from stemma.backends.database.transaction import SettableClock, Transaction
 from stemma.conformance.database import ATTEMPT, ExecutorSuite, Runs, draft, enter, has, size
@@ -176,7 +177,8 @@ def run_python(code: str, *arguments: object) -> subprocess.CompletedProcess[str
 WRITER = """
 import sys
 from pathlib import Path
-from stemma.backends.database.executor import Executor
+from queue import SimpleQueue
+from stemma.backends.database.executor import Executor, Queued
 from stemma.backends.database.sqlite import SqliteFile
 from stemma.conformance.database import enter
 executor = Executor(SqliteFile(Path(sys.argv[1])))
@@ -217,7 +219,8 @@ def test_a_forked_child_is_refused_and_harms_nothing(tmp_path: Path) -> None:
     code = """
 import os, sys
 from pathlib import Path
-from stemma.backends.database.executor import Executor
+from queue import SimpleQueue
+from stemma.backends.database.executor import Executor, Queued
 from stemma.backends.database.sqlite import SqliteFile
 from stemma.conformance.database import enter, size
 from stemma.errors import UnavailableError
@@ -257,8 +260,8 @@ class SmallDisk:
     def open_reader(self) -> Connection:
         return self.file.open_reader()
 
-    def begin(self, connection: Connection) -> None:
-        self.file.begin(connection)
+    def begin(self, connection: Connection, logs: frozenset[str]) -> None:
+        self.file.begin(connection, logs)
 
 
 def test_a_full_database_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
@@ -286,7 +289,8 @@ def test_a_full_database_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
 LIMITED = """
 import resource, signal, sys
 from pathlib import Path
-from stemma.backends.database.executor import Executor
+from queue import SimpleQueue
+from stemma.backends.database.executor import Executor, Queued
 from stemma.backends.database.sqlite import SqliteFile
 from stemma.conformance.database import enter
 from stemma.errors import UnavailableError
@@ -317,7 +321,8 @@ def test_a_disk_that_takes_no_more_loses_nothing_acknowledged(tmp_path: Path) ->
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from stemma.backends.database.executor import Executor
+from queue import SimpleQueue
+from stemma.backends.database.executor import Executor, Queued
 from stemma.backends.database.sqlite import SqliteFile
 from stemma.conformance.database import enter
 left = int(sys.argv[3])
@@ -381,3 +386,42 @@ def test_readers_are_used_again(tmp_path: Path) -> None:
         executor.read(lambda _tx: 1 // 0)
     assert executor.read(lambda tx: tx.connection.serial) in serials
     executor.close()
+
+
+def test_answers_of_a_group_come_in_one_call_after_the_commit(tmp_path: Path) -> None:
+    events: list[object] = []
+    executor = Executor(database(tmp_path), on_boundary=events.append)
+    done = threading.Event()
+
+    def deliver(answered: list[Queued[int]]) -> None:
+        events.append([(queued.waiter, queued.error is None and queued.answer()) for queued in answered])
+        done.set()
+
+    def hold(tx: Transaction) -> int:
+        for number in range(1, 4):
+            executor.submit(enter(number), frozenset({"me"}), deliver, number)
+        return enter(0)(tx)
+
+    executor.submit(hold, frozenset({"me"}), deliver, 0)
+    assert done.wait(10)
+    executor.close()
+    assert events == ["begin", "commit", "committed", [(0, 0), (1, 1), (2, 2), (3, 3)]]
+
+
+def test_a_refused_look_up_can_be_entered_without_waiting(tmp_path: Path) -> None:
+    executor = Executor(database(tmp_path), on_refusal=enter_refusal)
+
+    def refuse(_tx: Transaction) -> None:
+        raise RefusedError("no", attempt=ATTEMPT)
+
+    with pytest.raises(RefusedError) as caught:
+        executor.read(refuse, enter_refusals=False)
+    assert executor.read(size) == 0
+    answered: SimpleQueue[list[Queued[None]]] = SimpleQueue()
+    assert executor.submit_refusal(caught.value, answered.put, "mine")
+    assert [queued.waiter for queued in answered.get(timeout=10)] == ["mine"]
+    assert executor.read(size) == 1
+    assert not executor.submit_refusal(ConflictError("no attempt"), answered.put)
+    executor.close()
+    with pytest.raises(UnavailableError, match="closed"):
+        executor.submit(size, frozenset(), answered.put)

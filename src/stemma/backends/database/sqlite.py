@@ -55,11 +55,12 @@ class SqliteFile:
         """Return a connection that cannot write."""
         return _with_pragmas(self._open(), "query_only = ON")
 
-    def begin(self, connection: Connection) -> None:
-        """Begin a transaction that may write; waits for other processes at most `busy_seconds`.
+    def begin(self, connection: Connection, logs: frozenset[str] = frozenset()) -> None:
+        """Begin a transaction that may write, to all logs; waits for other processes at most `busy_seconds`.
 
         Pauses are short and uneven, so that two busy processes take turns; SQLite's own would grow to 100 ms.
         """
+        del logs  # a writer holds the one lock of the whole file
         deadline = time.monotonic() + self.busy_seconds
         pause = _FIRST_PAUSE
         while True:

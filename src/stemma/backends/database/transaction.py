@@ -82,14 +82,22 @@ class Ids:
 class Transaction:
     """One unit of work on the database; its stores are made when they are first asked for.
 
-    `now` is the time of the transaction in microseconds since the epoch, UTC.
+    `now` is the time of the transaction in microseconds since the epoch, UTC; `logs` are those that it may append to,
+    all where none are given.
     """
 
     def __init__(
-        self, connection: Connection, now: int, *, entropy: Entropy = secrets.token_bytes, reads_only: bool = False
+        self,
+        connection: Connection,
+        now: int,
+        *,
+        logs: frozenset[str] | None = None,
+        entropy: Entropy = secrets.token_bytes,
+        reads_only: bool = False,
     ) -> None:
         self.connection = connection
         self.now = now
+        self.logs = logs
         self._entropy = entropy
         self._reads_only = reads_only
 
