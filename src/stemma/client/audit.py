@@ -15,12 +15,9 @@ from stemma.client.calls import Calls, follow
 from stemma.errors import ConflictError, CorruptError, NotFoundError, StemmaError, UnavailableError
 from stemma.ledger.audit import LogReport
 from stemma.ledger.evidence.checkpoint import Checkpoint
-from stemma.ledger.evidence.export import export
-from stemma.ledger.evidence.note import PublicKey
 from stemma.ledger.evidence.offline import ExportReport
 from stemma.ledger.evidence.offline import verify_export as verify_files
-from stemma.ledger.evidence.pins import Pin, Pins, fingerprints_of
-from stemma.operations import Transaction
+from stemma.ledger.evidence.pins import Pins, fingerprints_of
 from stemma.operations.log import LOG, LOGS
 from stemma.operations.requests import Nothing, ReadLog
 from stemma.operations.views import EntryView
@@ -67,71 +64,45 @@ class Audit:
                 yield from page.entries
 
     def verify(self) -> Audited:
-        """Recompute every log of this repository, against its keys and what was pinned; a CorruptError says where."""
-        system = self._calls.system
-        name = system.subjects.ledger.name
-        keys = [signer.public_key for signer in system.signers()]
+        """Recompute every log of this repository, against its keys and what was pinned; a CorruptError says where.
+
+        Against a server this reads every entry, here: nothing that it says of itself is believed but what is signed
+        by the keys that are pinned, at first use those that it names.
+        """
+        logs = self._calls.logs()
+        name, keys = logs.name, logs.keys()
         fingerprints = fingerprints_of(keys)
         pins = load_pins()
         known = pins.of_repository(name)
         if any(set(pin.fingerprints) != set(fingerprints) for pin in known.values()):
             raise CorruptError(
                 f"the log is signed by other keys than the pinned ones: {', '.join(fingerprints)}",
-                place=str(self._calls.root),
+                place=self._calls.place,
                 hint=f"If the keys were replaced on purpose, remove {name} from {user_folder() / PINS}.",
             )
-        names = system.executor.read(lambda tx: tx.ledger.namespaces())
+        names = logs.namespaces()
         for origin in known:
             if origin.rpartition("/")[2] not in names:
-                raise CorruptError("a log that was seen before is missing", place=origin)
-        logs = tuple(self._verify(each, keys, known.get(f"{name}/{each}")) for each in names)
-        for log in logs:
-            pins = pins.seen(Checkpoint(log.origin, log.size, log.root), keys)
+                raise CorruptError("a log that was seen before is missing", place=origin, hint=logs.absence)
+        reports = tuple(logs.verify(each, keys, known.get(f"{name}/{each}")) for each in names)
+        for report in reports:
+            pins = pins.seen(Checkpoint(report.origin, report.size, report.root), keys)
         store_pins(pins)
         return Audited(
-            place=str(self._calls.root),
-            logs=tuple(map(_state, logs)),
+            place=self._calls.place,
+            logs=tuple(map(_state, reports)),
             fingerprints=fingerprints,
-            first_use=not known and bool(logs),
+            first_use=not known and bool(reports),
         )
-
-    def _verify(self, name: str, keys: Sequence[PublicKey], pin: Pin | None) -> LogReport:
-        """Recompute one log, which must continue what was pinned."""
-        ledger = self._calls.system.subjects.ledger
-
-        def step(tx: Transaction) -> LogReport:
-            report = ledger.verify(tx, name, keys)
-            if pin is None or pin.size == 0:
-                return report
-            if pin.size > report.size:
-                message = f"the log has {report.size} entries where {pin.size} were seen before"
-                raise CorruptError(message, place=report.origin, hint="Entries are missing: restore a backup.")
-            if ledger.root(tx, name, pin.size).root != pin.root:
-                message = f"the log does not continue what was seen before at size {pin.size}"
-                raise CorruptError(message, place=report.origin, hint="It was rewritten: restore a backup.")
-            return report
-
-        return self._calls.system.executor.read(step)
 
     def export(self, folder: Path) -> Audited:
         """Write all logs as static files into `folder`, which must be empty or absent, and verify them there."""
-        system = self._calls.system
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ConflictError("the folder is not empty", place=str(folder), hint="Export into a new one.")
-        system.sign()
-        signers, identity = system.signers(), system.subjects.ledger.repository
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            files = system.executor.read(lambda tx: list(export(tx, identity, signers)))
-            for name, data in files:
-                path = folder / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
-        except OSError as error:
-            raise UnavailableError(
-                f"cannot be written: {error.strerror}", place=str(error.filename or folder)
-            ) from error
-        trusted = fingerprints_of([signer.public_key for signer in signers])
+        logs = self._calls.logs()
+        logs.export(folder)
+        trusted = fingerprints_of(logs.keys())
+        identity = logs.name.rpartition("/")[2]
         report = verify_files(Files(folder), pins=load_pins(), trusted=trusted, repository=identity)
         store_pins(report.pins)
         return _audited(folder, report, first_use=False)

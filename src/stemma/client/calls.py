@@ -1,18 +1,116 @@
-"""Calls: how the SDK asks the system for something, as one caller, and follows pages."""
+"""Calls: what the SDK stands on. A repository in a folder and one behind HTTP are two answers to these protocols.
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+`client.local` answers in this process, `client.remote` over HTTP. Every error that leaves them is a StemmaError.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from stemma.access import Caller
+from stemma.artifacts.manifest import Manifest
+from stemma.client.files.transfer import Stored
+from stemma.client.files.wanted import Wanted
+from stemma.client.progress import Progress
+from stemma.ledger.audit import LogReport
+from stemma.ledger.evidence.note import PublicKey
+from stemma.ledger.evidence.pins import Pin
 from stemma.operations import Operation
 from stemma.operations.requests import Request
 from stemma.operations.views import View
-from stemma.system import System
+
+if TYPE_CHECKING:
+    from stemma.client.local.upkeep import Upkeep
 
 Asked = TypeVar("Asked", bound=Request)
 Answered = TypeVar("Answered", bound=View)
+
+
+class Transfer(Protocol):
+    """The bytes of versions, on their way in and out. Nothing that is not verified is ever seen."""
+
+    def store(self, namespace: str, source: Path, *, follow_links: bool, progress: Progress) -> Stored:
+        """Store the files under `source`, for versions of `namespace`; nothing of a store that fails is seen."""
+        ...
+
+    def manifest(self, wanted: Wanted) -> Manifest:
+        """Return the list of files; it has the digest that is wanted."""
+        ...
+
+    def check_out(self, wanted: Wanted, destination: Path, *, overwrite: bool, progress: Progress) -> None:
+        """Write the files into `destination`, as `client.files.checkout.check_out` says."""
+        ...
+
+    def shared(self, wanted: Wanted, progress: Progress) -> Path:
+        """Return a verified folder with the files, which others use too: it must not be written to."""
+        ...
+
+    def check(self, wanted: Wanted, progress: Progress) -> Iterator[tuple[str, str]]:
+        """Read every file again and yield (path, what is wrong) of those that are not what they were."""
+        ...
+
+
+class Logs(Protocol):
+    """The logs of one repository, to be verified by who reads them."""
+
+    @property
+    def absence(self) -> str:
+        """What to do where a log that was seen before cannot be seen any more."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What the origins of all its logs begin with."""
+        ...
+
+    def keys(self) -> tuple[PublicKey, ...]:
+        """Return the keys that it says sign the logs; whether they may is for the pins to say."""
+        ...
+
+    def namespaces(self) -> Sequence[str]:
+        """Return the names of the logs that can be read."""
+        ...
+
+    def verify(self, namespace: str, keys: Sequence[PublicKey], pin: Pin | None) -> LogReport:
+        """Recompute a log, which must be signed by `keys` and continue `pin`; a CorruptError says where it does not."""
+        ...
+
+    def export(self, folder: Path) -> None:
+        """Sign the ends of all logs, and write all that proves them into `folder`, which is empty or absent."""
+        ...
+
+
+class Calls(Protocol):
+    """One repository, asked by one caller."""
+
+    @property
+    def place(self) -> str:
+        """Its folder or its URL, for messages."""
+        ...
+
+    @property
+    def files(self) -> Transfer:
+        """The bytes of its versions."""
+        ...
+
+    def run(self, operation: Operation[Asked, Answered], request: Asked) -> Answered:
+        """Run one operation; a change is durable when this returns."""
+        ...
+
+    def prepare(self) -> None:
+        """Make sure, before anything is changed, that it can be."""
+        ...
+
+    def logs(self) -> Logs:
+        """Return the logs."""
+        ...
+
+    def upkeep(self, wish: str) -> "Upkeep":
+        """Return what the owner of a folder can do; UnsupportedError on a server, which says that `wish` is one."""
+        ...
+
+    def close(self) -> None:
+        """Sign what was written, and let go; idempotent."""
+        ...
 
 
 class Paged(Protocol):
@@ -25,36 +123,6 @@ class Paged(Protocol):
 
 
 PageType = TypeVar("PageType", bound=Paged)
-
-
-@dataclass(slots=True)
-class Calls:
-    """Runs operations; `identify` finds out who the caller is when it first matters."""
-
-    root: Path
-    system: System
-    identify: Callable[[], Caller]
-    wrote: bool = False
-    _caller: Caller | None = field(default=None, repr=False)
-
-    @property
-    def caller(self) -> Caller:
-        """Who asks."""
-        if self._caller is None:
-            self._caller = self.identify()
-        return self._caller
-
-    def prepare(self) -> None:
-        """Make sure, before anything is changed, that the change can be signed when the repository is closed."""
-        if not self.wrote:
-            self.system.signers()
-            self.wrote = True
-
-    def run(self, operation: Operation[Asked, Answered], request: Asked) -> Answered:
-        """Run one operation."""
-        if operation.writes:
-            self.prepare()
-        return self.system.run(operation, self.caller, request)
 
 
 def follow(ask: Callable[[str | None], PageType]) -> Iterator[PageType]:

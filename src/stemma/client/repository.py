@@ -1,23 +1,23 @@
 """The repository: what people use from Python, and what the command line stands on."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from stemma.access import Caller
-from stemma.client.answers import Affected, Damage, PushResult, RepositoryStatus, Verified
+from stemma.client.address import is_address
+from stemma.client.answers import PushResult, RepositoryStatus, Verified
 from stemma.client.audit import Audit
 from stemma.client.calls import Calls, follow
 from stemma.client.database import Database
 from stemma.client.family import Family
-from stemma.client.files.transfer import cached_folder, check_out_manifest, store_folder, told
+from stemma.client.files.wanted import Wanted
 from stemma.client.names import Aliases, Branches
 from stemma.client.objects.loading import load_folder
 from stemma.client.objects.saving import saved
 from stemma.client.progress import SILENCE, Progress
-from stemma.errors import NotFoundError, UnsupportedError
+from stemma.client.verification import verify_store, verify_versions
+from stemma.errors import NotFoundError, StemmaError, UnsupportedError
 from stemma.names import ModelName
 from stemma.operations import models, versions
 from stemma.operations.requests import (
@@ -38,60 +38,75 @@ from stemma.operations.requests import (
     SetTitle,
     Withdraw,
 )
-from stemma.operations.views import FileView, ModelView, TreeNode, VersionView
+from stemma.operations.views import FileView, ModelView, Registered, Resolved, TreeNode, VersionView
 from stemma.records import Digest
-from stemma.settings import REPOSITORY_FOLDER, Settings, account_name, find_repository, load_settings
-
-if TYPE_CHECKING:
-    from stemma.app import RepositoryFolder
-
-CHECKOUTS = "checkouts"
+from stemma.settings import Settings, account_name, find_repository, load_settings
 
 
 class Repository:
-    """A repository in a folder. Close it when you are done, or use it in a `with` statement: that signs the log.
+    """A repository in a folder or on a server. Close it when you are done, or use it in a `with` statement.
 
-    `aliases`, `branches`, `lineage`, `audit` and `database` are its other nouns. Every method raises errors of
-    `stemma.errors` only.
+    `aliases`, `branches`, `lineage`, `audit` and `database` are its other nouns. `place` is its folder or its URL.
+    Every method raises errors of `stemma.errors` only. Closing signs the log of a folder; a server signs its own.
     """
 
-    def __init__(self, folder: "RepositoryFolder", settings: Settings) -> None:
-        self.root = folder.root
+    def __init__(self, calls: Calls, settings: Settings) -> None:
+        self.place = calls.place
         self.settings = settings
-        self._folder = folder
-        self._calls = Calls(folder.root, folder.system, self._identify)
-        self.aliases = Aliases(self._calls)
-        self.branches = Branches(self._calls)
-        self.lineage = Family(self._calls)
-        self.database = Database(folder)
+        self._calls = calls
+        self.aliases = Aliases(calls)
+        self.branches = Branches(calls)
+        self.lineage = Family(calls)
+        self.audit = Audit(calls)
+        self.database = Database(calls)
 
     @classmethod
     def init(cls, where: str | Path = ".") -> Self:
         """Make a folder a repository, and open it; AlreadyExistsError where it is one."""
         from stemma.app import create_folder
 
-        root = _folder_of(where)
+        if is_address(where):
+            raise UnsupportedError(
+                f"{str(where)!r} is a server", hint="Make a repository in a folder there, and run 'stemma serve' in it."
+            )
+        root = Path(where).absolute()
         settings = load_settings(repository=root)
         create_folder(root, settings.text("key.passphrase"))
         return cls.open(root)
 
     @classmethod
-    def open(cls, where: str | Path | None = None) -> Self:
-        """Open the repository in a folder; by default `STEMMA_REPO`, else the nearest at or above this folder."""
-        from stemma.app import open_folder
+    def open(
+        cls, where: str | Path | None = None, *, token: str | None = None, warn: Callable[[str], None] | None = None
+    ) -> Self:
+        """Open the repository in a folder or behind a URL; by default `STEMMA_REPO`, else the nearest folder upward.
 
+        A server is asked only when something is: opening reaches for nothing. `token` authenticates to it, by default
+        `STEMMA_TOKEN`, else what `stemma login` kept. `warn` is told what a person should know, for example that an
+        answer is from before because the server cannot be reached; by default it is a Python warning.
+        """
         where = where or load_settings().text("repo")
-        root = _folder_of(where) if where is not None else find_repository(Path.cwd())
+        if where is not None and is_address(where):
+            del token, warn
+            raise UnsupportedError(f"{str(where)!r} is a server, and this release works on folders only")
+        root = find_repository(Path.cwd()) if where is None else Path(where).absolute()
         if root is None:
             raise NotFoundError(
                 f"there is no repository in {str(Path.cwd())!r} or above it",
                 hint="Make one with 'stemma init', or say where yours is with --repo or STEMMA_REPO.",
             )
+        from stemma.app import open_folder
+        from stemma.client.local.calls import LocalCalls
+
         settings = load_settings(repository=root)
         folder = open_folder(
             root, passphrase=settings.text("key.passphrase"), lock_timeout=settings.number("lock.timeout")
         )
-        return cls(folder, settings)
+        return cls(LocalCalls(folder, settings.text("user.name") or account_name()), settings)
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds `.stemma`; UnsupportedError for a server, whose `place` is a URL."""
+        return self._calls.upkeep("its folder").root
 
     def __enter__(self) -> Self:
         return self
@@ -103,17 +118,7 @@ class Repository:
 
     def close(self) -> None:
         """Sign what was written since the last checkpoint, and let go; idempotent."""
-        try:
-            if self._calls.wrote:
-                self._calls.wrote = False
-                self._calls.system.sign()
-        finally:
-            self._folder.close()
-
-    @cached_property
-    def audit(self) -> Audit:
-        """The log of all changes."""
-        return Audit(self._calls)
+        self._calls.close()
 
     # -- versions -----------------------------------------------------------------------------------------------
 
@@ -157,16 +162,8 @@ class Repository:
         )
         self._calls.prepare()
         with saved(source) as folder:
-            stored = store_folder(
-                self._calls.system,
-                self._calls.caller,
-                name.namespace,
-                folder,
-                follow_links=follow_links,
-                progress=progress,
-            )
-        self._calls.run(models.OPEN_NAMESPACE, OfNamespace(namespace=name.namespace))
-        done = self._calls.run(versions.REGISTER, _with_manifest(request, stored.manifest))
+            stored = self._calls.files.store(name.namespace, folder, follow_links=follow_links, progress=progress)
+        done = self._register(name.namespace, _with_manifest(request, stored.manifest))
         return PushResult(
             version=self.show(done.version.reference),
             changed=done.changed,
@@ -177,28 +174,37 @@ class Repository:
             warnings=stored.warnings,
         )
 
+    def _register(self, namespace: str, request: Register) -> Registered:
+        """Register a version, in a namespace that is made where it is missing and the caller may make one."""
+        try:
+            return self._calls.run(versions.REGISTER, request)
+        except NotFoundError as error:
+            try:
+                opened = self._calls.run(models.OPEN_NAMESPACE, OfNamespace(namespace=namespace)).changed
+            except StemmaError:
+                raise error from None
+            if not opened:
+                raise
+        return self._calls.run(versions.REGISTER, request)
+
     def pull(
         self, reference: str, folder: str | Path, *, overwrite: bool = False, progress: Progress = SILENCE
     ) -> VersionView:
         """Write the files of a version into `folder`, each verified; ConflictError where it holds anything else."""
-        found = self.resolve(reference)
-        check_out_manifest(
-            self._calls.system, Digest(found.manifest), Path(folder), overwrite=overwrite, progress=progress
-        )
+        found = self.show(reference)
+        self._calls.files.check_out(_wanted(found), Path(folder), overwrite=overwrite, progress=progress)
         return found
 
     def path(self, reference: str, progress: Progress = SILENCE) -> Path:
         """Return a verified folder with the files of a version, shared and not to be written to."""
-        return self._cached(self.resolve(reference), progress)
+        found = self._calls.run(versions.RESOLVE, Resolve(reference=reference))
+        return self._calls.files.shared(_wanted(found), progress)
 
     def load(self, reference: str, *, trust: bool = False) -> object:
         """Return the model of a version; what could run code when it is read needs `trust`."""
-        found = self.resolve(reference)
-        return load_folder(self._cached(found, SILENCE), trust=trust, reference=found.reference)
-
-    def _cached(self, found: VersionView, progress: Progress) -> Path:
-        cache = self.root / REPOSITORY_FOLDER / CHECKOUTS
-        return cached_folder(self._calls.system, Digest(found.manifest), cache, progress)
+        found = self._calls.run(versions.RESOLVE, Resolve(reference=reference))
+        folder = self._calls.files.shared(_wanted(found), SILENCE)
+        return load_folder(folder, trust=trust, reference=found.reference)
 
     def resolve(self, reference: str, *, at: str | None = None) -> VersionView:
         """Return the version that a reference means; `at` (RFC 3339) asks what an alias held at that time."""
@@ -212,11 +218,13 @@ class Repository:
         """Return the files of a version, by path."""
         return list(self._calls.run(versions.FILES, OfReference(reference=reference)).files)
 
-    def versions(self, model: str, *, branch: str | None = None, label: str | None = None) -> Iterator[VersionView]:
-        """Yield the versions of a model, newest first."""
+    def versions(
+        self, model: str, *, branch: str | None = None, label: str | None = None, text: str | None = None
+    ) -> Iterator[VersionView]:
+        """Yield the versions of a model, newest first; with `text` those whose message holds all its words."""
         for page in follow(
             lambda token: self._calls.run(
-                versions.VERSIONS, ListVersions(model=model, branch=branch, label=label, token=token)
+                versions.VERSIONS, ListVersions(model=model, branch=branch, label=label, text=text, token=token)
             )
         ):
             yield from page.versions
@@ -275,66 +283,30 @@ class Repository:
 
     # -- upkeep -------------------------------------------------------------------------------------------------
 
-    def verify(self, *, deep: bool = True, progress: Progress = SILENCE) -> Verified:
-        """Check the store; `deep` reads every byte. Nothing is changed."""
-        artifacts, executor = self._calls.system.subjects.artifacts, self._calls.system.executor
-        with told(progress, "Verifying", None):
-            report = executor.read(lambda tx: artifacts.verify(tx, deep=deep, progress=progress.advance))
-        users = self._users({file.digest for file in report.affected}) if report.affected else {}
-        notes = [f"pack {pack} waits for its upload to be finished or forgotten" for pack in report.unindexed]
-        return Verified(
-            sound=report.sound,
-            deep=deep,
-            packs=report.packs,
-            blocks=report.blocks,
-            files=report.files,
-            bytes=report.bytes,
-            damage=tuple(
-                Damage(file=f"pack {each.pack}", offset=each.offset, what=each.what) for each in report.damages
-            ),
-            affected=tuple(
-                Affected(
-                    digest=file.digest,
-                    what=f"{file.what}: {file.lost:,} of {file.size:,} bytes are lost",
-                    references=tuple(users.get(file.digest, ())),
-                )
-                for file in report.affected
-            ),
-            notes=(*notes, *report.unsupported),
-        )
+    def verify(self, *references: str, deep: bool = True, progress: Progress = SILENCE) -> Verified:
+        """Check the files of the versions named, every byte of them; without any, the whole store of a folder.
 
-    def _users(self, digests: set[Digest]) -> dict[Digest, list[str]]:
-        users: dict[Digest, list[str]] = {}
+        `deep` is for the whole store: without it only frames and indexes are read. On a server what is checked is what
+        it sends, here; its store is verified by who runs it, in its folder. Nothing is changed.
+        """
+        if references:
+            found = [self._calls.run(versions.RESOLVE, Resolve(reference=reference)) for reference in references]
+            return verify_versions(self._calls, found, progress)
+        return verify_store(self._calls, self._holding, deep=deep, progress=progress)
+
+    def _holding(self, digests: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Yield (digest, where) of every file of every version with one of `digests`."""
         for model in self.models():
             for version in self.versions(model.model):
                 for file in self.files(f"{model.model}@{version.digest}"):
                     if file.digest in digests:
-                        users.setdefault(Digest(file.digest), []).append(f"{version.reference}:{file.path}")
-        return users
+                        yield file.digest, f"{version.reference}:{file.path}"
 
     def status(self) -> RepositoryStatus:
         """Say what is here, and one thing to do next."""
         found = self._calls.run(models.STATUS, Nothing())
-        packs = self._calls.system.executor.read(lambda tx: tx.artifacts.packs())
-        return RepositoryStatus(
-            models=found.models,
-            versions=found.versions,
-            bytes=found.bytes,
-            unsigned=found.unsigned,
-            next_step=found.next_step,
-            stored=sum(pack.size for pack in packs),
-        )
-
-    def _identify(self) -> Caller:
-        return self._folder.owner(self.settings.text("user.name") or account_name())
-
-
-def _folder_of(where: str | Path) -> Path:
-    if "://" in str(where):
-        raise UnsupportedError(
-            f"{str(where)!r} is a server, and this release works on folders only", hint="Give a folder."
-        )
-    return Path(where).absolute()
+        stored = self._calls.upkeep("its size on disk").stored()
+        return RepositoryStatus(**{name: getattr(found, name) for name in found.__struct_fields__}, stored=stored)
 
 
 def _parent(given: str | tuple[str, str]) -> ParentGiven:
@@ -343,6 +315,10 @@ def _parent(given: str | tuple[str, str]) -> ParentGiven:
 
 def _metric(name: str, value: float) -> MetricGiven:
     return MetricGiven(name=name, value=value)
+
+
+def _wanted(found: VersionView | Resolved) -> Wanted:
+    return Wanted(f"{found.model}@{found.digest}", Digest(found.manifest))
 
 
 def _with_manifest(request: Register, manifest: Digest) -> Register:
