@@ -7,10 +7,13 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
 from stemma.cli.opening import suggest_models, suggest_references
 from stemma.errors import InvalidError
 from stemma.names import Reference, check_name
+from stemma.records import MAX_SAFE_INTEGER
+from stemma.registry import Parameter
 from stemma.semver import Range
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -94,6 +97,21 @@ def figures(items: tuple[str, ...]) -> dict[str, float]:
         except ValueError as error:
             raise InvalidError(f"the metric {name!r} is {text!r}, which is no number") from error
     return read
+
+
+def parameters(items: tuple[str, ...]) -> dict[str, Parameter]:
+    """Read `NAME=VALUE` items: a value that JSON reads as number, truth value or null is that, any other is text."""
+    return {name: _parameter(text) for name, text in pairs(items, "--param").items()}
+
+
+def _parameter(text: str) -> Parameter:
+    try:
+        value: object = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+    if isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER:
+        return text
+    return value if isinstance(value, int | float | bool | None) else text
 
 
 def moment_given(text: str, *, end_of_day: bool) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from stemma.client.answers import PushResult
 from stemma.client.repository import Repository
 from stemma.operations.views import TreeNode, VersionView
+from stemma.registry import Parameter
 
 __all__ = ["Repository", "history", "init", "load", "open", "path", "pull", "push", "tree"]
 
@@ -28,6 +29,7 @@ def push(
     why: str | None = None,
     version: str | None = None,
     parents: Sequence[str | tuple[str, str]] = (),
+    params: Mapping[str, Parameter] | None = None,
     metrics: Mapping[str, float] | None = None,
     if_changed: bool = False,
 ) -> PushResult:
@@ -40,6 +42,7 @@ def push(
             why=why,
             version=version,
             parents=parents,
+            params=params,
             metrics=metrics,
             if_changed=if_changed,
         )

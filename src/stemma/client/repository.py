@@ -40,6 +40,7 @@ from stemma.operations.requests import (
 )
 from stemma.operations.views import FileView, ModelView, Registered, Resolved, TreeNode, VersionView
 from stemma.records import Digest
+from stemma.registry import Parameter
 from stemma.settings import Settings, account_name, find_repository, load_settings
 
 
@@ -134,6 +135,7 @@ class Repository:
         experimental: bool = False,
         branch: str = "main",
         parents: Sequence[str | tuple[str, str]] = (),
+        params: Mapping[str, Parameter] | None = None,
         metrics: Mapping[str, float] | None = None,
         labels: Mapping[str, str] | None = None,
         if_changed: bool = False,
@@ -143,7 +145,8 @@ class Repository:
         """Store a folder, a file or a model object as a new version of `model`.
 
         `parents` are references, or pairs of a reference and a kind such as `fine_tuned_from`; by default the head of
-        the branch. With `if_changed` an unchanged head is answered and nothing is registered.
+        the branch. `params` are what it was trained with, `metrics` what was measured of it. With `if_changed` an
+        unchanged head is answered and nothing is registered.
         """
         name = ModelName.parse(model)
         request = Register(
@@ -156,6 +159,7 @@ class Repository:
             number=version,
             experimental=experimental,
             parents=tuple(_parent(parent) for parent in parents),
+            params=dict(params or {}),
             metrics=tuple(_metric(name, value) for name, value in (metrics or {}).items()),
             labels=dict(labels or {}),
             if_changed=if_changed,

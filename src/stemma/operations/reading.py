@@ -92,6 +92,7 @@ def view_version(
         numbers=numbers,
         aliases=account.aliases,
         labels={label.key: label.value for label in labels},
+        params=dict(account.parameters),
         metrics=_metrics(findings),
         withdrawn=_withdrawal(account),
         tainted=found.tainted,

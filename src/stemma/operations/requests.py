@@ -61,7 +61,8 @@ class Register(OfModel, frozen=True, kw_only=True):
     """Make a version of the files in `manifest` (a digest that was published before).
 
     `number` is the semantic number to bind, by default the next minor of the line. Without `parents` the head of
-    the branch is the parent. With `if_changed` an unchanged head of the branch is answered instead.
+    the branch is the parent. `params` are what it was trained with. With `if_changed` an unchanged head of the branch
+    is answered instead.
     """
 
     manifest: str
@@ -72,6 +73,7 @@ class Register(OfModel, frozen=True, kw_only=True):
     number: str | None = None
     experimental: bool = False
     parents: tuple[ParentGiven, ...] = ()
+    params: dict[str, str | int | float | bool | None] = {}
     metrics: tuple[MetricGiven, ...] = ()
     labels: dict[str, str] = {}
     if_changed: bool = False
@@ -111,11 +113,12 @@ class ListModels(Paged, frozen=True, kw_only=True):
 
 
 class ListVersions(Paged, frozen=True, kw_only=True):
-    """Versions of a model, newest first."""
+    """Versions of a model, newest first; one of `label` and `text` (words of the message) may cut them down."""
 
     model: str
     branch: str | None = None
     label: str | None = None
+    text: str | None = None
 
 
 class SetTitle(OfModel, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Operations on versions."""
 
 from stemma.access import Caller, Permission
+from stemma.errors import InvalidError
 from stemma.names import ModelName, Reference
 from stemma.operations.operation import Operation, Subjects, Transaction, of_model, of_reference
 from stemma.operations.reading import read_measurement, read_moment, resolve_text, view_resolved, view_version
@@ -53,16 +54,15 @@ def _register(subjects: Subjects, tx: Transaction, caller: Caller, asked: Regist
             parents=tuple(_parent(subjects, tx, caller, parent) for parent in asked.parents),
         ),
         message=Message(asked.what, asked.why or "", asked.impact or ""),
+        parameters=asked.params,
+        measurements=[read_measurement(metric) for metric in asked.metrics],
         branch=asked.branch,
         numbering=Numbering(chosen, experimental=asked.experimental),
         if_changed=asked.if_changed,
     )
-    measurements = [read_measurement(metric) for metric in asked.metrics]
     done = registry.versions.register(tx, caller, model, submission)
     version = done.version
     if done.created:
-        if measurements:
-            registry.evidence.measure(tx, caller, model, version.digest, measurements)
         for key, value in asked.labels.items():
             registry.labels.set(tx, caller, Subject(model, version.digest), key, value)
     return Registered(version=view_resolved(version), changed=done.created)
@@ -107,11 +107,13 @@ def _label(subjects: Subjects, tx: Transaction, caller: Caller, asked: SetLabels
 
 def _list(subjects: Subjects, tx: Transaction, caller: Caller, asked: ListVersions) -> VersionPage:
     model = ModelName.parse(asked.model)
-    query = f"versions {model} {asked.branch} {asked.label}"
+    if asked.label is not None and asked.text is not None:
+        raise InvalidError("a listing is cut down by a label or by words, not by both", hint="Leave one out.")
+    query = f"versions {model} {asked.branch} {asked.label} {asked.text}"
     before = subjects.position(asked.token, query, caller)
     if asked.label is None:
         found, more = subjects.registry.versions.page(
-            tx, caller, model, branch=asked.branch, before=before, limit=asked.limit
+            tx, caller, model, branch=asked.branch, text=asked.text, before=before, limit=asked.limit
         )
     else:
         key, _, value = asked.label.partition("=")

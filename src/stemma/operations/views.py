@@ -68,6 +68,7 @@ class VersionView(View, frozen=True, kw_only=True):
     numbers: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     labels: dict[str, str | None] = {}
+    params: dict[str, str | int | float | bool | None] = {}
     metrics: tuple[MetricView, ...] = ()
     withdrawn: WithdrawalView | None = None
     tainted: bool = False

@@ -6,6 +6,7 @@ from stemma.registry.numbering import MAIN, Numbering
 from stemma.registry.pointers import ANYTHING, Aliases, Branches, Expected, Line, Moved, Pointed
 from stemma.registry.records.evidence import Evidence, Measurement
 from stemma.registry.records.message import Message
+from stemma.registry.records.parameters import Parameter
 from stemma.registry.records.version import DatasetRole, DatasetUse, External, Parent, ParentKind, Version
 from stemma.registry.registry import Registry
 from stemma.registry.store import (
@@ -52,6 +53,7 @@ __all__ = [
     "Moved",
     "Namespace",
     "Numbering",
+    "Parameter",
     "Parent",
     "ParentKind",
     "Pointed",

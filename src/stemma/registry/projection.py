@@ -12,7 +12,7 @@ from stemma.lineage import Edge, EdgeKind, link, walk
 from stemma.names import ModelName
 from stemma.records import Digest
 from stemma.registry.records.evidence import Evidence
-from stemma.registry.records.message import title_key
+from stemma.registry.records.message import fold, title_key
 from stemma.registry.records.version import DatasetRole, Version
 from stemma.registry.store import (
     Alias,
@@ -28,6 +28,7 @@ from stemma.registry.store import (
 from stemma.semver import SemanticVersion
 
 _AT_ONCE = 500
+_SEARCHED = ("what", "why")
 _ROLES = {
     DatasetRole.TRAIN: EdgeKind.TRAINED_ON,
     DatasetRole.VALIDATION: EdgeKind.VALIDATED_ON,
@@ -75,6 +76,11 @@ def _version_register(tx: RegistryTransaction, entry: Entry) -> None:
         tx.registry.branches.add(Branch(model, branch, sequence))
     else:
         tx.registry.branches.advance(model, branch, known.head, sequence)
+    written = [version.commitments[part] for part in _SEARCHED if part in version.commitments]
+    texts = {commitment: _text(tx, commitment) for commitment in written}
+    tx.registry.messages.add(
+        model, sequence, {commitment: None if text is None else fold(text) for commitment, text in texts.items()}
+    )
     link(tx, digest, _edges(version))
     origins = [parent.origin for parent in version.parents if isinstance(parent.origin, Digest)]
     if tx.registry.taints.withdrawn(origins) or tx.registry.taints.marked(origins):

@@ -5,7 +5,7 @@ exist; every page is read by key, in the order that its docstring gives, with at
 nothing but what would lose an update; the rules are in the fronts. All of it happens in the caller's transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -339,6 +339,16 @@ class EvidenceStore(Protocol):
         """Return measurements and the evidence they stand in: newest evidence first, then by name and slice."""
 
 
+class MessageStore(Protocol):
+    """What was written about versions when they were registered, folded for searching."""
+
+    def add(self, model: ModelName, sequence: int, texts: Mapping[Digest, str | None]) -> None:
+        """Add folded texts by their commitments."""
+
+    def versions(self, model: ModelName, words: Sequence[str], before: int, limit: int) -> Sequence[Registration]:
+        """Return versions under `before` whose texts hold each of the folded `words`, newest first."""
+
+
 class RedactionStore(Protocol):
     """Copies of detached texts that the projection holds."""
 
@@ -360,6 +370,7 @@ class RegistryStore:
     moves: MoveStore
     labels: LabelStore
     evidence: EvidenceStore
+    messages: MessageStore
     redactions: RedactionStore
 
 

@@ -18,8 +18,9 @@ from stemma.records import Digest
 from stemma.registry.numbering import MAIN, Numbering, check_release, number_for, refuse_taken, release_for
 from stemma.registry.pointers import FIRST_PAGE, check_not_alias
 from stemma.registry.projection import project
-from stemma.registry.records.evidence import Evidence
-from stemma.registry.records.message import Message, clean_line, clean_reason, clean_text
+from stemma.registry.records.evidence import Evidence, Measurement
+from stemma.registry.records.message import Message, clean_line, clean_reason, clean_text, fold
+from stemma.registry.records.parameters import Parameter, decode_parameters, encode_parameters
 from stemma.registry.records.version import DETACHED, Parent, ParentKind, Version
 from stemma.registry.resolve import branch_tip, can_read, find_model, find_version, registered, unknown_branch
 from stemma.registry.store import Branch, Registration, RegistryTransaction
@@ -28,6 +29,7 @@ from stemma.semver import SemanticVersion
 MAX_DETACHED = 1 << 20
 _LINES = frozenset({"author", "host"})
 _ANCESTORS = 1000
+_WORDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,15 @@ class Submission:
     With a `message` the version is new: its time and commitments are filled in from the transaction, the message and
     `detached` (author, host, command, diff); without parents it continues the head of the branch unless `is_root`.
     Without a message `version` is registered as it is, for a record that was made elsewhere. With `if_changed` the
-    head of the branch is answered where it has the same content.
+    head of the branch is answered where it has the same content. `parameters` are what it was trained with,
+    `measurements` what is known of it already.
     """
 
     version: Version
     message: Message | None = None
     detached: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    measurements: Sequence[Measurement] = ()
     branch: str = MAIN
     numbering: Numbering = field(default_factory=Numbering)
     is_root: bool = False
@@ -66,6 +71,7 @@ class Account:
 
     registration: Registration
     version: Version
+    parameters: Mapping[str, Parameter]
     texts: Mapping[str, str | None]
     aliases: tuple[str, ...]
     reason: str | None
@@ -106,6 +112,8 @@ class Versions:
             entered.append(drafts.number(sequence, number, submission.numbering.chosen is not None))
         if submission.message is not None and submission.message.impact:
             entered.append(_impact(tx, drafts, sequence, submission.message.impact))
+        if submission.measurements:
+            entered.append(_measured(tx, drafts, sequence, submission.measurements))
         _enter(tx, entered)
         return Registered(registered(tx, model, sequence), created=True)
 
@@ -164,6 +172,7 @@ class Versions:
         return Account(
             registration,
             version,
+            _parameters(tx, version),
             _texts(tx, version),
             tuple(tx.registry.aliases.holding(model, registration.sequence)),
             None if reason is None else reason[1],
@@ -185,17 +194,27 @@ class Versions:
 
     def page(
         self, tx: RegistryTransaction, caller: Caller, model: ModelName, *,
-        branch: str | None = None, before: int | None = None, limit: int | None = None,
+        branch: str | None = None, text: str | None = None, before: int | None = None, limit: int | None = None,
     ) -> tuple[tuple[Registration, ...], bool]:  # fmt: skip
-        """Return versions with sequence numbers under `before`, newest first, and whether more follow."""
+        """Return versions with sequence numbers under `before`, newest first, and whether more follow.
+
+        With `text` only those of whatever branch whose message holds each of its words, in any case and as parts.
+        """
         require(tx, caller, Permission.READ, model.namespace)
         find_model(tx, model)
         if branch is not None and tx.registry.branches.find(model, branch) is None:
             raise unknown_branch(tx, model, branch)
-        size = check_limit(limit)
-        return split_page(
-            tx.registry.versions.page(model, FIRST_PAGE if before is None else before, size + 1, branch), size
-        )
+        size, start = check_limit(limit), FIRST_PAGE if before is None else before
+        if text is not None:
+            return split_page(tx.registry.messages.versions(model, _words(text), start, size + 1), size)
+        return split_page(tx.registry.versions.page(model, start, size + 1, branch), size)
+
+
+def _words(text: str) -> list[str]:
+    words = list(dict.fromkeys(fold(text).split()))
+    if not 1 <= len(words) <= _WORDS:
+        raise InvalidError(f"a search takes 1 to {_WORDS} different words, not {len(words)}")
+    return words
 
 
 def read_version(tx: RegistryTransaction, digest: Digest) -> Version:
@@ -229,10 +248,13 @@ class _Drafts:
     def withdraw(self, sequence: int, reason: Digest) -> Draft:
         return replace(self._about("withdraw", sequence, {}), reason=reason)
 
-    def evidence(self, sequence: int, evidence: Evidence) -> Draft:
+    def evidence(self, tx: RegistryTransaction, sequence: int, evidence: Evidence) -> Draft:
+        data = evidence.encode()
+        digest = Digest.of(data)
+        tx.records.put(digest, data)
         facts: dict[str, Fact] = {"model": self.model.name, "sequence": sequence, "kind": evidence.kind}
         thing = Thing("version", str(self.model), self.digest)
-        return Draft(self.model.namespace, self.caller.actor, "evidence.add", thing, after=evidence.digest, facts=facts)
+        return Draft(self.model.namespace, self.caller.actor, "evidence.add", thing, after=digest, facts=facts)
 
     def _about(self, verb: str, sequence: int, facts: Mapping[str, Fact]) -> Draft:
         return Draft(
@@ -251,9 +273,11 @@ def _enter(tx: RegistryTransaction, drafts: Sequence[Draft]) -> None:
 
 
 def _impact(tx: RegistryTransaction, drafts: _Drafts, sequence: int, impact: str) -> Draft:
-    evidence = Evidence("impact", drafts.digest, tx.now, statement=commit_text(tx, impact))
-    tx.records.put(evidence.digest, evidence.encode())
-    return drafts.evidence(sequence, evidence)
+    return drafts.evidence(tx, sequence, Evidence("impact", drafts.digest, tx.now, statement=commit_text(tx, impact)))
+
+
+def _measured(tx: RegistryTransaction, drafts: _Drafts, sequence: int, measurements: Sequence[Measurement]) -> Draft:
+    return drafts.evidence(tx, sequence, Evidence("metrics", drafts.digest, tx.now, tuple(measurements)))
 
 
 def _branch_for(tx: RegistryTransaction, model: ModelName, name: str, *, is_new: bool) -> Branch | None:
@@ -281,8 +305,8 @@ def _unchanged(
 def _complete(tx: RegistryTransaction, model: ModelName, branch: Branch | None, submission: Submission) -> Version:
     version = submission.version
     if submission.message is None:
-        if submission.detached:
-            raise InvalidError("texts belong to a new version, and a new version needs a message")
+        if submission.detached or submission.parameters:
+            raise InvalidError("texts and parameters belong to a new version, and a new version needs a message")
         if "what" not in version.commitments:
             raise InvalidError("the record does not say what changed", hint="A version commits to a message.")
         return version
@@ -298,7 +322,12 @@ def _complete(tx: RegistryTransaction, model: ModelName, branch: Branch | None, 
         if clean:
             texts[name] = clean
     commitments = {name: commit_text(tx, text) for name, text in texts.items()}
-    return replace(version, parents=parents, time=tx.now, commitments=commitments)
+    parameters = version.parameters
+    if submission.parameters:
+        data = encode_parameters(submission.parameters)
+        parameters = Digest.of(data)
+        tx.records.put(parameters, data)
+    return replace(version, parents=parents, time=tx.now, parameters=parameters, commitments=commitments)
 
 
 def _check_references(tx: RegistryTransaction, caller: Caller, version: Version) -> None:
@@ -311,6 +340,15 @@ def _check_references(tx: RegistryTransaction, caller: Caller, version: Version)
             can_read(tx, caller, model.namespace) for model in tx.registry.versions.holders(parent.origin)
         ):
             raise NotFoundError(f"there is no version {parent.origin}, which is given as a parent")
+
+
+def _parameters(tx: RegistryTransaction, version: Version) -> dict[str, Parameter]:
+    if version.parameters is None:
+        return {}
+    data, place = tx.records.read(version.parameters), f"record {version.parameters}"
+    if data is None or Digest.of(data) != version.parameters:
+        raise CorruptError("the parameters of a version are missing or do not match their digest", place=place)
+    return decode_parameters(data, place=place)
 
 
 def _texts(tx: RegistryTransaction, version: Version) -> dict[str, str | None]:

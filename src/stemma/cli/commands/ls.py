@@ -1,5 +1,7 @@
 """`stemma ls`."""
 
+from collections.abc import Iterator
+
 import click
 
 from stemma import cli
@@ -10,6 +12,7 @@ from stemma.cli.options import compose, limit_option
 from stemma.cli.session import Session, pass_session
 from stemma.client.repository import Repository
 from stemma.names import ModelName
+from stemma.operations.views import VersionView
 
 
 @command(
@@ -17,12 +20,14 @@ from stemma.names import ModelName
     "stemma ls",
     "stemma ls bank/",
     "stemma ls bank/loans --label team=risk",
+    "stemma ls bank/loans --text 'gradient boosting'",
     "stemma ls bank/loans@production",
     prints=(Models, Versions, Files),
 )
 @click.argument("what", metavar="[NAMESPACE/|NAMESPACE/NAME|REFERENCE]", default="", shell_complete=suggest_references)
 @click.option("--branch", metavar="B", help="Only versions of a branch.")
 @click.option("--label", metavar="K[=V]", help="Only what carries a label.")
+@click.option("--text", metavar="WORDS", help="Only versions whose message holds these words.")
 @click.option("--range", "version_range", metavar="RANGE", help="Files of the newest version in a range.")
 @click.option("--target", metavar="NAME", help="Files of the build for a target.")
 @limit_option(1000)
@@ -33,6 +38,7 @@ def ls(  # one for each option
     *,
     branch: str | None,
     label: str | None,
+    text: str | None,
     version_range: str | None,
     target: str | None,
     limit: int,
@@ -44,13 +50,14 @@ def ls(  # one for each option
     """
     with open_repository(session) as repository:
         if not what or what.endswith("/"):
-            _refuse(branch=branch, range=version_range, target=target)
+            _refuse(branch=branch, text=text, range=version_range, target=target)
             _list_models(session, repository, what.removesuffix("/") or None, label, limit)
         elif "@" in what or version_range or target:
-            _refuse(branch=branch, label=label)
+            _refuse(branch=branch, label=label, text=text)
             _list_files(session, repository, compose(what, version_range, target))
         else:
-            _list_versions(session, repository, what, branch, label, limit)
+            found = repository.versions(what, branch=branch, label=label, text=text)
+            _list_versions(session, what, found, limit)
 
 
 def _refuse(**given: str | None) -> None:
@@ -69,10 +76,8 @@ def _list_models(
     _say_truncated(session, limit, truncated=truncated)
 
 
-def _list_versions(  # noqa: PLR0917  # what the listing is cut down by
-    session: Session, repository: Repository, model: str, branch: str | None, label: str | None, limit: int
-) -> None:
-    versions, truncated = first(repository.versions(model, branch=branch, label=label), limit)
+def _list_versions(session: Session, model: str, found: Iterator[VersionView], limit: int) -> None:
+    versions, truncated = first(found, limit)
     session.answer(
         Versions(model=str(ModelName.parse(model)), versions=versions, truncated=truncated),
         lambda: cli.drawing.tables.versions(versions),

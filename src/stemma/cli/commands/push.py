@@ -7,7 +7,7 @@ import click
 
 from stemma.cli.grouping import command
 from stemma.cli.opening import open_repository
-from stemma.cli.options import figures, model_argument, pairs
+from stemma.cli.options import figures, model_argument, pairs, parameters
 from stemma.cli.session import Session, pass_session
 from stemma.cli.text import numbered, plural, safe, short, size
 from stemma.cli.watching import watch
@@ -21,7 +21,7 @@ _KIND = re.compile(r"[a-z]+(?:[_-][a-z]+)*", re.ASCII)
 @command(
     "push",
     "stemma push bank/loans model/ -m 'Baseline: logistic regression'",
-    "stemma push bank/loans model/ -m 'Gradient boosting' --branch gbdt --metric auc=0.81",
+    "stemma push bank/loans model/ -m 'Gradient boosting' --branch gbdt --param depth=6 --metric auc=0.81",
     "stemma push bank/loans model/ -m 'Fix age < 0' --version 1.4.1 --parent bank/loans@1.4.0",
     "stemma push me/bert tuned/ -m 'Tuned' --parent hf:google/bert@COMMIT:fine_tuned_from",
     prints=PushResult,
@@ -41,6 +41,7 @@ _KIND = re.compile(r"[a-z]+(?:[_-][a-z]+)*", re.ASCII)
     help="What it came from; by default the head of the branch. KIND is 'continues', or for example 'fine_tuned_from'.",
 )
 @click.option("--branch", default="main", show_default=True, metavar="B", help="The line of work it belongs to.")
+@click.option("--param", "params", metavar="NAME=VALUE", multiple=True, help="What it was trained with.")
 @click.option("--metric", "metrics", metavar="NAME=VALUE", multiple=True, help="A measured figure.")
 @click.option("--label", "labels", metavar="K=V", multiple=True, help="A label.")
 @click.option("--if-changed", is_flag=True, help="If the head of the branch is the same, print it and stop.")
@@ -58,6 +59,7 @@ def push(  # noqa: PLR0913  # one for each option
     experimental: bool,
     parents: tuple[str, ...],
     branch: str,
+    params: tuple[str, ...],
     metrics: tuple[str, ...],
     labels: tuple[str, ...],
     if_changed: bool,
@@ -79,6 +81,7 @@ def push(  # noqa: PLR0913  # one for each option
             experimental=experimental,
             branch=branch,
             parents=read_parents,
+            params=parameters(params),
             metrics=figures(metrics),
             labels=pairs(labels, "--label"),
             if_changed=if_changed,

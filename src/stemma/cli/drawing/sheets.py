@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -45,6 +46,7 @@ def version(view: VersionView) -> RenderableType:
         ("label", Text(f"{safe(key)}={'(redacted)' if value is None else safe(value)}"))
         for key, value in view.labels.items()
     ]
+    rows += [("param", Text(f"{safe(name)}={safe(_plain(value))}")) for name, value in view.params.items()]
     rows += [("metric", _metric(metric)) for metric in view.metrics]
     rows += [("warning", Text(safe(warning), style=BAD)) for warning in view.warnings]
     return Group(head, facts(rows), *_message(view))
@@ -63,6 +65,10 @@ def _withdrawn(view: VersionView) -> list[tuple[str, RenderableType]]:
     if view.tainted:
         rows.append(("tainted", Text("one of its ancestors was withdrawn", style=BAD)))
     return rows
+
+
+def _plain(value: str | float | bool | None) -> str:  # noqa: FBT001  # a parameter's value
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _metric(metric: MetricView) -> Text:

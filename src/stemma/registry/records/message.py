@@ -60,8 +60,14 @@ def clean_reason(text: str | None, action: str) -> str:
 
 def title_key(title: str) -> bytes:
     """Return what is unique of a title in its namespace: a hash of it after NFKC and case folding, spaces collapsed."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", title).casefold())
-    return hashlib.sha256(" ".join(folded.split()).encode()).digest()
+    return hashlib.sha256(" ".join(fold(title).split()).encode()).digest()
+
+
+def fold(text: str) -> str:
+    """Return what is the same for texts that differ in case or form only: NFKC and case folding (Unicode, D145)."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 @dataclass(frozen=True, slots=True)

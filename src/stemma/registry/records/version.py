@@ -23,7 +23,7 @@ DETACHED = frozenset({"what", "why", "author", "host", "command", "diff"})
 """The texts that a record may commit to."""
 _HUB = r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,94}"
 _EXTERNAL = re.compile(rf"hf:{_HUB}/{_HUB}@[0-9a-f]{{40}}", re.ASCII)
-_OPTIONAL = ("architecture", "environment", "pipeline", "run", "signature", "source")
+_OPTIONAL = ("architecture", "environment", "parameters", "pipeline", "run", "signature", "source")
 _KEYS = frozenset({"schema", "manifest", "parents", "datasets", "time", "commitments", *_OPTIONAL})
 _RECORD_ERRORS = (InvalidError, KeyError, TypeError, ValueError)
 
@@ -108,6 +108,7 @@ class Version:
     parents: tuple[Parent, ...] = ()
     signature: Digest | None = None
     architecture: Digest | None = None
+    parameters: Digest | None = None
     run: Digest | None = None
     datasets: tuple[DatasetUse, ...] = ()
     pipeline: Digest | None = None

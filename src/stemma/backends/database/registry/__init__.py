@@ -2,6 +2,7 @@
 
 from stemma.backends.database.dialect import Connection
 from stemma.backends.database.registry.annotations import DatabaseEvidence, DatabaseLabels, DatabaseRedactions
+from stemma.backends.database.registry.messages import DatabaseMessages
 from stemma.backends.database.registry.models import DatabaseModels, DatabaseNamespaces
 from stemma.backends.database.registry.pointers import DatabaseAliases, DatabaseBranches, DatabaseMoves
 from stemma.backends.database.registry.versions import DatabaseNumbers, DatabaseTaints, DatabaseVersions
@@ -21,5 +22,6 @@ def registry_store(connection: Connection) -> RegistryStore:
         moves=DatabaseMoves(connection),
         labels=DatabaseLabels(connection),
         evidence=DatabaseEvidence(connection),
+        messages=DatabaseMessages(connection),
         redactions=DatabaseRedactions(connection),
     )

@@ -15,6 +15,7 @@ from stemma.backends.database.registry.tables import (
     evidence,
     labels,
     measurements,
+    messages,
     models,
     of_model,
     versions,
@@ -110,6 +111,7 @@ _MEASURED = Statement(
 )
 
 _REDACT_LABELS = Statement(update(labels).where(labels.c.text == bindparam("of")).values(value=None))
+_REDACT_MESSAGES = Statement(update(messages).where(messages.c.text == bindparam("of")).values(folded=None))
 _REDACT_TITLES = Statement(
     update(models).where(models.c.title_text == bindparam("of")).values(title=None, title_key=None)
 )
@@ -220,6 +222,7 @@ class DatabaseRedactions:
         """Forget every copy of this text."""
         self._connection.run(_REDACT_LABELS, of=text.raw)
         self._connection.run(_REDACT_TITLES, of=text.raw)
+        self._connection.run(_REDACT_MESSAGES, of=text.raw)
 
 
 def pack_number(value: float) -> bytes:

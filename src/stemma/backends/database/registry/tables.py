@@ -116,6 +116,16 @@ moves = table(
     Index("ix_moves_time", "namespace", "model", "alias", "time", "position"),
     rowid=False,
 )
+messages = table(
+    "messages",
+    TableClass.PROJECTED,
+    *_of_model(),
+    Column("sequence", WHOLE, primary_key=True, autoincrement=False),
+    digest_column("text", primary_key=True),
+    Column("folded", TEXT),
+    Index("ix_messages_text", "text"),
+    rowid=False,
+)
 labels = table(
     "labels",
     TableClass.PROJECTED,

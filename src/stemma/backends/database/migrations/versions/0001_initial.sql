@@ -121,6 +121,17 @@ CREATE TABLE measurements (
  WITHOUT ROWID,
  STRICT;
 CREATE INDEX ix_measurements_name ON measurements (namespace, model, name, slice, value);
+CREATE TABLE messages (
+	namespace TEXT NOT NULL,
+	model TEXT NOT NULL,
+	sequence INTEGER NOT NULL,
+	text BLOB NOT NULL CONSTRAINT ck_messages_text_size CHECK (length(text) = 32),
+	folded TEXT,
+	CONSTRAINT pk_messages PRIMARY KEY (namespace, model, sequence, text)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE INDEX ix_messages_text ON messages (text);
 CREATE TABLE models (
 	namespace TEXT NOT NULL,
 	model TEXT NOT NULL,
