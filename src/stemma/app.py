@@ -34,6 +34,7 @@ from stemma.records import Digest
 from stemma.registry import ProtectedNames, Registration, Registry
 from stemma.settings import REPOSITORY_FOLDER
 from stemma.system import System
+from stemma.webhooks import Rules, Vault, Webhooks
 
 if TYPE_CHECKING:
     from stemma.backends.database.maintenance.check import Finding as Finding  # noqa: PLC0414  # re-exported
@@ -100,7 +101,8 @@ class RepositoryFolder:
         """
         from stemma.backends.database.maintenance.rebuild import rebuild
 
-        artifacts, registry = self.system.subjects.artifacts, self.system.subjects.registry
+        subjects = self.system.subjects
+        artifacts, registry, webhooks = subjects.artifacts, subjects.registry, subjects.webhooks
         waiting: frozenset[PackId] = frozenset()
         if not repair and not self.system.executor.read(lambda tx: list(self._check_records(tx))):
             waiting = frozenset(self.system.executor.read(artifacts.unindexed))
@@ -108,7 +110,7 @@ class RepositoryFolder:
         def adopt(tx: Transaction) -> None:
             artifacts.adopt(tx, but=waiting)
 
-        return rebuild(self.file, (self.access.project, registry.project), (adopt,), repair=repair)
+        return rebuild(self.file, (self.access.project, registry.project, webhooks.project), (adopt,), repair=repair)
 
     def close(self) -> None:
         """Let go of everything."""
@@ -218,6 +220,7 @@ def open_folder(
     lock_timeout: float | None = None,
     clock: Clock | None = None,
     on_boundary: Boundary | None = None,
+    webhook_rules: Rules | None = None,
 ) -> RepositoryFolder:
     """Open the repository in `root`; it is neither created nor migrated.
 
@@ -239,6 +242,7 @@ def open_folder(
         ledger=Ledger(_read_small(folder / IDENTITY).decode("ascii", "replace").strip()),
         access=access,
         artifacts=Artifacts(LocalPackStore(folder, disk)),
+        webhooks=Webhooks(_vault(folder / KEYS / PAGING), webhook_rules or Rules()),
         pager=pager,
     )
     return RepositoryFolder(root, System(subjects, executor, _signers(folder / KEYS, passphrase)), file, clock, access)
@@ -250,6 +254,16 @@ def _signers(folder: Path, passphrase: str | None) -> Callable[[], tuple[Signer,
         from stemma.backends.signers.keyfile import load_keys
 
         return load_keys(folder, PURPOSE, passphrase.encode() if passphrase else None)
+
+    return load
+
+
+def _vault(path: Path) -> Callable[[], Vault]:
+    @lru_cache(maxsize=1)
+    def load() -> Vault:
+        from stemma.backends.signers.vault import KeyVault
+
+        return KeyVault.of(_read_small(path), "webhooks")
 
     return load
 

@@ -20,6 +20,8 @@ from stemma.operations.views import View
 from stemma.paging import Pager
 from stemma.records import Json
 from stemma.registry import Registry, RegistryTransaction
+from stemma.upkeep import UpkeepTransaction
+from stemma.webhooks import Webhooks, WebhookTransaction
 
 Asked = TypeVar("Asked", bound=Request)
 Answered = TypeVar("Answered", bound=View)
@@ -35,7 +37,9 @@ class Referring(Protocol):
         ...
 
 
-class Transaction(RegistryTransaction, ArtifactTransaction, LogTransaction, Protocol):
+class Transaction(
+    RegistryTransaction, WebhookTransaction, ArtifactTransaction, UpkeepTransaction, LogTransaction, Protocol
+):
     """What operations ask of a transaction: all that the subjects ask."""
 
 
@@ -48,6 +52,7 @@ class Subjects:
     ledger: Ledger
     access: Access
     artifacts: Artifacts
+    webhooks: Webhooks
     pager: Pager
 
     def token(self, position: Json, query: str, caller: Caller) -> str:

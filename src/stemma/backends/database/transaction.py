@@ -15,6 +15,8 @@ from stemma.backends.database.ledger import DatabaseLedger, DatabaseRecords, Dat
 from stemma.backends.database.lineage import DatabaseLineage
 from stemma.backends.database.registry import registry_store
 from stemma.backends.database.schema import METADATA
+from stemma.backends.database.upkeep import DatabaseUpkeep
+from stemma.backends.database.webhooks import DatabaseDeliveries, DatabaseWebhooks
 from stemma.registry import RegistryStore
 
 ALL_TABLES = METADATA
@@ -151,6 +153,21 @@ class Transaction:
     def artifacts(self) -> DatabaseArtifacts:
         """The index of packs."""
         return DatabaseArtifacts(self.connection)
+
+    @cached_property
+    def webhooks(self) -> DatabaseWebhooks:
+        """Webhooks and their sealed secrets."""
+        return DatabaseWebhooks(self.connection)
+
+    @cached_property
+    def deliveries(self) -> DatabaseDeliveries:
+        """What is on its way to webhooks."""
+        return DatabaseDeliveries(self.connection)
+
+    @cached_property
+    def upkeep(self) -> DatabaseUpkeep:
+        """Leases, and how jobs ended."""
+        return DatabaseUpkeep(self.connection)
 
     @cached_property
     def registry(self) -> RegistryStore:

@@ -42,6 +42,25 @@ CREATE TABLE checkpoints (
 	CONSTRAINT pk_checkpoints PRIMARY KEY (namespace, size)
 )
  STRICT;
+CREATE TABLE deliveries (
+	webhook TEXT NOT NULL,
+	namespace TEXT NOT NULL,
+	sequence INTEGER NOT NULL,
+	type TEXT NOT NULL,
+	time INTEGER NOT NULL,
+	due INTEGER NOT NULL,
+	expires INTEGER NOT NULL,
+	state TEXT NOT NULL,
+	attempts INTEGER NOT NULL,
+	status INTEGER,
+	detail TEXT NOT NULL,
+	ended INTEGER,
+	CONSTRAINT pk_deliveries PRIMARY KEY (webhook, namespace, sequence)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE INDEX ix_deliveries_ended ON deliveries (ended);
+CREATE INDEX ix_deliveries_turn ON deliveries (webhook, state, time);
 CREATE TABLE edges (
 	id INTEGER NOT NULL,
 	child INTEGER NOT NULL,
@@ -105,6 +124,14 @@ CREATE TABLE labels (
 CREATE INDEX ix_labels_model ON labels (namespace, "key", sequence, model);
 CREATE INDEX ix_labels_text ON labels (text);
 CREATE INDEX ix_labels_version ON labels (namespace, model, "key", sequence);
+CREATE TABLE leases (
+	name TEXT NOT NULL,
+	holder TEXT NOT NULL,
+	expires INTEGER NOT NULL,
+	CONSTRAINT pk_leases PRIMARY KEY (name)
+)
+ WITHOUT ROWID,
+ STRICT;
 CREATE TABLE measurements (
 	namespace TEXT NOT NULL,
 	model TEXT NOT NULL,
@@ -242,6 +269,16 @@ CREATE TABLE refusals (
  STRICT;
 CREATE INDEX ix_refusals_count ON refusals (count);
 CREATE INDEX ix_refusals_entered ON refusals (entered);
+CREATE TABLE reports (
+	name TEXT NOT NULL,
+	ended INTEGER NOT NULL,
+	failure TEXT NOT NULL,
+	failures INTEGER NOT NULL,
+	detail TEXT NOT NULL,
+	CONSTRAINT pk_reports PRIMARY KEY (name)
+)
+ WITHOUT ROWID,
+ STRICT;
 CREATE TABLE roles (
 	principal TEXT NOT NULL,
 	namespace TEXT NOT NULL,
@@ -313,3 +350,32 @@ CREATE TABLE versions (
 CREATE INDEX ix_versions_branch ON versions (namespace, model, branch, sequence);
 CREATE INDEX ix_versions_model_digest ON versions (namespace, model, digest);
 CREATE UNIQUE INDEX ux_versions_digest ON versions (digest, namespace, model);
+CREATE TABLE webhook_secrets (
+	webhook TEXT NOT NULL,
+	sealed BLOB NOT NULL,
+	CONSTRAINT pk_webhook_secrets PRIMARY KEY (webhook)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE TABLE webhook_told (
+	webhook TEXT NOT NULL,
+	namespace TEXT NOT NULL,
+	sequence INTEGER NOT NULL,
+	CONSTRAINT pk_webhook_told PRIMARY KEY (webhook, namespace)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE TABLE webhooks (
+	id TEXT NOT NULL,
+	namespace TEXT NOT NULL,
+	url BLOB NOT NULL CONSTRAINT ck_webhooks_url_size CHECK (length(url) = 32),
+	host TEXT NOT NULL,
+	events TEXT NOT NULL,
+	texts INTEGER NOT NULL,
+	active INTEGER NOT NULL,
+	creator TEXT NOT NULL,
+	time INTEGER NOT NULL,
+	CONSTRAINT pk_webhooks PRIMARY KEY (id)
+)
+ WITHOUT ROWID,
+ STRICT;
