@@ -282,13 +282,10 @@ def _read_small(path: Path) -> bytes:
 
 
 def _find_principal(access: Access, tx: AnyTransaction, name: str) -> str | None:
-    after = ""
-    while page := tx.access.page(after, 100):
-        for principal in page:
-            if access.name_of(tx, principal.id) == name:
-                return principal.id
-        after = page[-1].id
-    return None
+    try:
+        return access.find(tx, name).id
+    except NotFoundError:
+        return None
 
 
 def _every_version(tx: AnyTransaction) -> Iterator[Registration]:

@@ -159,7 +159,7 @@ def test_a_parent_that_one_may_not_read_is_not_there(world: World) -> None:
     version = Version(world.files("child"), 0, parents=(Parent(ParentKind.CONTINUES, hidden.digest),))
     submission = Submission(version, Message("x"))
     granted = caller()
-    world.do(lambda tx: tx.access.grant(Grant(granted.id, "risk", Role.CONTRIBUTOR)))
+    world.do(lambda tx: tx.access.roles.grant(Grant(granted.id, "risk", Role.CONTRIBUTOR)))
     with pytest.raises(NotFoundError, match="given as a parent"):
         world.do(lambda tx: registry.versions.register(tx, granted, CREDIT, submission))
     world.do(lambda tx: registry.versions.register(tx, OWNER, CREDIT, submission))

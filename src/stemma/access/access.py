@@ -1,160 +1,255 @@
-"""Access: principals, their roles, and the one question whether a caller may.
+"""Access: who there is, which roles they hold, and who a token's text says that the caller is.
 
-Principals and roles follow from entries in the log `_system`: `principal.introduce`, `role.grant`, `role.revoke`.
+All follows from entries in the log `_system`: `principal.introduce`, `principal.disable`, `role.grant`, `role.revoke`,
+`token.issue`, `token.revoke`. Nobody gives what they do not govern: a role is given by who may grant in that very
+place, so no admin of one namespace reaches beyond it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, cast
+from dataclasses import replace
+from typing import cast
 
 from stemma.access.caller import Caller
-from stemma.access.principal import Principal, check_pseudonym, new_pseudonym
+from stemma.access.checks import may, readable, require
+from stemma.access.grant import EVERYWHERE, Grant
+from stemma.access.ports import AccessTransaction, AuthenticationTransaction, ChangingTransaction
+from stemma.access.principal import Principal, check_name, is_pseudonym, name_key, new_pseudonym
 from stemma.access.role import Permission, Role, permits
-from stemma.errors import Attempt, ConflictError, ForbiddenError, InvalidError, NotFoundError
-from stemma.ledger import Actor, ActorKind, Draft, Entry, LedgerTransaction, Thing, append, check_namespace, commit_text
+from stemma.access.token import Known, hash_of, is_same, public_id
+from stemma.access.tokens import Tokens
+from stemma.errors import AlreadyExistsError, ConflictError, InvalidError, NotFoundError, UnauthenticatedError
+from stemma.ledger import Actor, ActorKind, Draft, Entry, LogFilter, Thing, append_many, commit_text
 from stemma.names import SYSTEM_NAMESPACE
+from stemma.paging import check_limit, split_page
 from stemma.records import Digest
 
-EVERYWHERE = "*"
-_MAX_NAME = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A role that a principal holds in a namespace, or in all of them (`EVERYWHERE`)."""
-
-    principal: str
-    namespace: str
-    role: Role
-
-    def __post_init__(self) -> None:
-        if self.namespace != EVERYWHERE:
-            check_namespace(self.namespace)
-
-    def draft(self, action: str, actor: Actor) -> Draft:
-        """Return the entry of giving or taking it."""
-        facts = {"namespace": self.namespace, "role": str(self.role)}
-        return Draft(SYSTEM_NAMESPACE, actor, action, Thing("principal", self.principal), facts=facts)
-
-
-class AccessStore(Protocol):
-    """Principals and roles, in the caller's transaction."""
-
-    def add(self, principal: Principal) -> None:
-        """Add a principal; an AlreadyExistsError where the pseudonym is taken."""
-
-    def find(self, pseudonym: str) -> Principal | None:
-        """Return a principal."""
-
-    def page(self, after: str, limit: int) -> Sequence[Principal]:
-        """Return principals whose pseudonyms follow `after`, in order."""
-
-    def roles(self, pseudonym: str, namespace: str) -> frozenset[Role]:
-        """Return the roles that a principal holds in a namespace: given for it, or everywhere."""
-
-    def holds(self, grant: Grant) -> bool:
-        """Return whether exactly this was granted."""
-
-    def grant(self, grant: Grant) -> None:
-        """Give a role; changes nothing where it is held."""
-
-    def revoke(self, grant: Grant) -> None:
-        """Take a role away; changes nothing where it is not held."""
-
-
-class AccessTransaction(Protocol):
-    """What `require` asks of a transaction."""
-
-    @property
-    def access(self) -> AccessStore:
-        """Principals and roles."""
-
-
-class _Transaction(AccessTransaction, LedgerTransaction, Protocol):
-    """What changes of principals and roles ask of a transaction."""
-
-
-def require(tx: AccessTransaction, caller: Caller, permission: Permission, namespace: str) -> None:
-    """Return if the caller may, else raise.
-
-    A caller who may not even read is told NotFoundError, as if the namespace did not exist; any other
-    ForbiddenError, which the ledger remembers.
-    """
-    if permits(caller.roles, permission):
-        return
-    roles = caller.roles | tx.access.roles(caller.id, namespace)
-    if permits(roles, permission):
-        return
-    if not permits(roles, Permission.READ):
-        raise NotFoundError(f"there is no namespace {namespace!r}", hint="Or you may not see it: ask its admin.")
-    actor = caller.actor
-    raise ForbiddenError(
-        f"{actor.id} may not {permission} in {namespace!r}",
-        hint="Ask an admin of the namespace for a role that may.",
-        attempt=Attempt(namespace, actor.kind, actor.id, f"access.{permission}", "namespace", namespace),
-    )
+_REMEMBERED = 4096
+_LAST_ADMIN = "Make somebody else admin everywhere first."
 
 
 class Access:
-    """Introduces principals, and gives and takes roles."""
+    """Introduces and removes principals, gives and takes roles, and says who asks; `tokens` is the other noun."""
 
-    def introduce(self, tx: _Transaction, caller: Caller, kind: ActorKind, name: str) -> Principal:
-        """Make a principal whose display name is `name`."""
+    def __init__(self) -> None:
+        self.tokens = Tokens()
+        self._known: dict[tuple[object, bytes], Known] = {}
+
+    def authenticate(
+        self, tx: AuthenticationTransaction, text: str | None, *, owner: Caller | None = None
+    ) -> Caller:  # fmt: skip
+        """Return who asks, or raise UnauthenticatedError: alike for a token that is unknown, expired or revoked.
+
+        Without a token it is `owner`, the folder's, as long as nobody was ever given a role.
+        """
+        if text is None:
+            if owner is not None and self.is_open(tx):
+                return owner
+            raise UnauthenticatedError(
+                "no token was given", hint="Ask an admin for one, then 'stemma login', or set STEMMA_TOKEN."
+            )
+        known = self._find_known(tx, text)
+        if known is None or not known.is_live(tx.now):
+            raise UnauthenticatedError(
+                "this token cannot be used", hint="It may have expired or been revoked: ask for another."
+            )
+        principal, token = known.principal, known.token
+        return Caller(Actor(principal.kind, principal.id, "token", token.id), scope=token.scope)
+
+    def is_open(self, tx: AuthenticationTransaction) -> bool:
+        """Return whether nobody was ever given a role, so that only the owner of the folder uses the repository.
+
+        Taking the last role away does not open it again.
+        """
+        if not tx.access.roles.is_empty():
+            return False
+        size = tx.ledger.head(SYSTEM_NAMESPACE).size
+        granted = LogFilter(action="role.grant")
+        return not tx.ledger.search(SYSTEM_NAMESPACE, granted, first=0, end=size, newest_first=False, limit=1)
+
+    # -- principals ---------------------------------------------------------------------------------------------
+
+    def introduce(self, tx: ChangingTransaction, caller: Caller, kind: ActorKind, name: str) -> Principal:
+        """Make a principal; AlreadyExistsError where the name differs from another's in case or form only."""
         require(tx, caller, Permission.GRANT, SYSTEM_NAMESPACE)
-        if not name or len(name) > _MAX_NAME or not name.isprintable():
-            raise InvalidError(f"{name[:80]!r} is no display name", hint=f"Use 1 to {_MAX_NAME} printable characters.")
+        if (other := tx.access.principals.named(name_key(check_name(name)))) is not None:
+            raise AlreadyExistsError(f"the name {name!r} is that of {other.id}", hint="Names are unique, in any case.")
         pseudonym = new_pseudonym(tx.ids, kind)
         facts = {"kind": kind, "name": commit_text(tx, name)}
         thing = Thing("principal", pseudonym)
         self._enter(tx, Draft(SYSTEM_NAMESPACE, caller.actor, "principal.introduce", thing, facts=facts))
         return self.find(tx, pseudonym)
 
-    def find(self, tx: AccessTransaction, pseudonym: str) -> Principal:
-        """Return a principal, or raise NotFoundError."""
-        principal = tx.access.find(check_pseudonym(pseudonym))
+    def remove(self, tx: ChangingTransaction, caller: Caller, principal: Principal, *, forget: bool = False) -> None:
+        """Take every role and token from a principal, for good; with `forget` its name is forgotten too.
+
+        ConflictError for oneself, for the last admin everywhere, and for one who was removed already.
+        """
+        require(tx, caller, Permission.GRANT, SYSTEM_NAMESPACE)
+        if forget:
+            require(tx, caller, Permission.REDACT, SYSTEM_NAMESPACE)
+        if principal.id == caller.id:
+            raise ConflictError("nobody removes themselves", hint="Ask another admin.")
+        if principal.disabled is not None:
+            raise ConflictError(f"{principal.id} was removed already")
+        held = tx.access.roles.of(principal.id)
+        for grant in held:
+            require(tx, caller, Permission.GRANT, grant.namespace)
+            _refuse_last(tx, grant)
+        tokens = tx.access.tokens.live(principal.id, tx.now)
+        thing = Thing("principal", principal.id)
+        self._enter(
+            tx,
+            *(grant.draft("role.revoke", caller.actor) for grant in held),
+            *(self.tokens.draft_revoke(caller, token) for token in tokens),
+            Draft(SYSTEM_NAMESPACE, caller.actor, "principal.disable", thing, facts={"forgotten": forget}),
+        )
+        for token in tokens:
+            tx.access.tokens.forget(token.id)
+        if forget:
+            tx.texts.redact(principal.name)
+
+    def find(self, tx: AccessTransaction, text: str) -> Principal:
+        """Return the principal with a pseudonym, or the live one with a name, whoever asks; else NotFoundError."""
+        principals = tx.access.principals
+        principal = principals.find(text) if is_pseudonym(text) else principals.named(name_key(text))
         if principal is None:
-            raise NotFoundError(f"there is no principal {pseudonym}")
+            raise _unknown(text)
         return principal
 
-    def name_of(self, tx: _Transaction, pseudonym: str) -> str | None:
+    def who(self, tx: AccessTransaction, caller: Caller, text: str) -> Principal:
+        """Return a principal that the caller may see: themselves, and whoever has a role where they can read."""
+        principal = self.find(tx, text)
+        if principal.id != caller.id and not may(tx, caller, Permission.READ, SYSTEM_NAMESPACE):
+            within = _visible(tx, caller)
+            if within is not None and within.isdisjoint(grant.namespace for grant in tx.access.roles.of(principal.id)):
+                raise _unknown(text)
+        return principal
+
+    def page(
+        self, tx: AccessTransaction, caller: Caller, *, after: str = "", limit: int | None = None
+    ) -> tuple[tuple[Principal, ...], bool]:
+        """Return principals behind `after` that the caller may see, by pseudonym, and whether more follow."""
+        size = check_limit(limit)
+        within = None if may(tx, caller, Permission.READ, SYSTEM_NAMESPACE) else _visible(tx, caller)
+        return split_page(tx.access.principals.page(after, size + 1, within, caller.id), size)
+
+    def name_of(self, tx: ChangingTransaction, pseudonym: str) -> str | None:
         """Return the display name of a principal, None where it is unknown or was redacted."""
-        principal = tx.access.find(pseudonym)
+        principal = tx.access.principals.find(pseudonym)
         held = None if principal is None else tx.texts.read(principal.name)
         return None if held is None else held[1]
 
-    def grant(self, tx: _Transaction, caller: Caller, grant: Grant) -> None:
-        """Give a role; a ConflictError where it is held in this very place already."""
-        self._check(tx, caller, grant)
+    # -- roles --------------------------------------------------------------------------------------------------
+
+    def grant(self, tx: ChangingTransaction, caller: Caller, grant: Grant) -> None:
+        """Give a role to a principal, named or under a pseudonym; ConflictError where it is held there already."""
+        require(tx, caller, Permission.GRANT, grant.namespace)
+        principal = self.find(tx, grant.principal)
+        grant = replace(grant, principal=principal.id)
         if grant.role is Role.OWNER:
             raise InvalidError("the owner of a folder is whoever owns the folder", hint="Grant 'admin' instead.")
-        if tx.access.holds(grant):
+        if principal.disabled is not None:
+            raise ConflictError(f"{principal.id} was removed", hint="Introduce them again under a new pseudonym.")
+        if tx.access.roles.holds(grant):
             raise ConflictError(f"{grant.principal} is {grant.role} in {grant.namespace!r} already")
         self._enter(tx, grant.draft("role.grant", caller.actor))
 
-    def revoke(self, tx: _Transaction, caller: Caller, grant: Grant) -> None:
-        """Take a role away; a ConflictError where it is not held in this very place."""
-        self._check(tx, caller, grant)
-        if not tx.access.holds(grant):
+    def revoke(self, tx: ChangingTransaction, caller: Caller, grant: Grant) -> None:
+        """Take a role away; a ConflictError where it is not held in this very place, or held by the last admin."""
+        require(tx, caller, Permission.GRANT, grant.namespace)
+        grant = replace(grant, principal=self.find(tx, grant.principal).id)
+        if not tx.access.roles.holds(grant):
             raise ConflictError(f"{grant.principal} is not {grant.role} in {grant.namespace!r}")
+        _refuse_last(tx, grant)
         self._enter(tx, grant.draft("role.revoke", caller.actor))
 
-    def project(self, tx: AccessTransaction, entry: Entry) -> None:
-        """Bring principals and roles up to `entry`; entries of other subjects change nothing."""
+    def found(self, tx: ChangingTransaction, caller: Caller, namespace: str) -> bool:
+        """Make who made a namespace its admin, unless they govern it anyway; return whether that took a role.
+
+        Asked in the transaction that made it, and nowhere else: this checks nothing.
+        """
+        if permits(caller.roles | tx.access.roles.held(caller.id, namespace), Permission.GRANT):
+            return False
+        self._enter(tx, Grant(caller.id, namespace, Role.ADMIN).draft("role.grant", caller.actor))
+        return True
+
+    def roles(self, tx: AccessTransaction, caller: Caller, pseudonym: str) -> tuple[Grant, ...]:
+        """Return what a principal holds everywhere and in namespaces that the caller can read."""
+        within = readable(tx, caller)
+        held = tx.access.roles.of(pseudonym)
+        return tuple(each for each in held if within is None or each.namespace in within | {EVERYWHERE})
+
+    def members(
+        self, tx: AccessTransaction, caller: Caller, namespace: str, *, after: str = "", limit: int | None = None
+    ) -> tuple[tuple[str, tuple[Grant, ...]], ...]:
+        """Return who was given a role in a namespace or everywhere, by pseudonym, with these roles.
+
+        One more than `limit` where more follow.
+        """
+        require(tx, caller, Permission.READ, namespace)
+        found: dict[str, list[Grant]] = {}
+        for grant in tx.access.roles.within(namespace, after, check_limit(limit) + 1):
+            found.setdefault(grant.principal, []).append(grant)
+        return tuple((principal, tuple(grants)) for principal, grants in found.items())
+
+    # -- entries ------------------------------------------------------------------------------------------------
+
+    def project(self, tx: ChangingTransaction, entry: Entry) -> None:
+        """Bring principals, roles and tokens up to `entry`; refusals and entries of other subjects change nothing."""
+        if entry.outcome != "done":
+            return
         facts, thing = entry.facts, entry.thing.id
         match entry.action:
             case "principal.introduce":
-                kind = cast("ActorKind", facts["kind"])
-                tx.access.add(Principal(thing, kind, Digest.parse(str(facts["name"])), entry.time))
+                self._introduced(tx, entry)
+            case "principal.disable":
+                tx.access.principals.disable(thing, entry.time)
             case "role.grant":
-                tx.access.grant(Grant(thing, str(facts["namespace"]), Role(str(facts["role"]))))
+                tx.access.roles.grant(Grant(thing, str(facts["namespace"]), Role(str(facts["role"]))))
             case "role.revoke":
-                tx.access.revoke(Grant(thing, str(facts["namespace"]), Role(str(facts["role"]))))
+                tx.access.roles.revoke(Grant(thing, str(facts["namespace"]), Role(str(facts["role"]))))
             case _:
-                return
+                self.tokens.project(tx, entry)
 
-    def _check(self, tx: _Transaction, caller: Caller, grant: Grant) -> None:
-        require(tx, caller, Permission.GRANT, SYSTEM_NAMESPACE if grant.namespace == EVERYWHERE else grant.namespace)
-        self.find(tx, grant.principal)
+    def _introduced(self, tx: ChangingTransaction, entry: Entry) -> None:
+        name = Digest.parse(str(entry.facts["name"]))
+        held = tx.texts.read(name)
+        text = None if held is None else held[1]
+        kind = cast("ActorKind", entry.facts["kind"])
+        tx.access.principals.add(
+            Principal(entry.thing.id, kind, name, entry.time), None if text is None else name_key(text)
+        )
 
-    def _enter(self, tx: _Transaction, draft: Draft) -> None:
-        self.project(tx, append(tx, draft))
+    def _enter(self, tx: ChangingTransaction, *drafts: Draft) -> None:
+        for entry in append_many(tx, drafts):
+            self.project(tx, entry)
+
+    def _find_known(self, tx: AuthenticationTransaction, text: str) -> Known | None:
+        """Return what a token's text stands for, and remember it as long as nothing was committed."""
+        token = public_id(text)
+        hashed = hash_of(text)
+        key = None if tx.generation is None else (tx.generation, hashed)
+        if key is not None and (remembered := self._known.get(key)):
+            return remembered
+        known = None if token is None else tx.access.tokens.known(token)
+        if not is_same(hashed, None if known is None else known.hashed) or known is None:
+            return None
+        if key is not None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = known
+        return known
+
+
+def _visible(tx: AccessTransaction, caller: Caller) -> frozenset[str] | None:
+    """Return the places whose people the caller may see: those who act everywhere act in each namespace."""
+    within = readable(tx, caller)
+    return within | {EVERYWHERE} if within else within
+
+
+def _refuse_last(tx: AccessTransaction, grant: Grant) -> None:
+    if grant.namespace == EVERYWHERE and grant.role is Role.ADMIN and not tx.access.roles.is_shared(grant):
+        raise ConflictError(f"{grant.principal} is the last admin everywhere", hint=_LAST_ADMIN)
+
+
+def _unknown(text: str) -> NotFoundError:
+    return NotFoundError(f"there is nobody called {text[:80]!r}", hint="Give a name as it is, or a pseudonym.")

@@ -64,3 +64,8 @@ _PERMISSIONS = {
 def permits(roles: frozenset[Role], permission: Permission) -> bool:
     """Return whether any of `roles` carries `permission`."""
     return any(permission in _PERMISSIONS[role] for role in roles)
+
+
+def permissions(roles: frozenset[Role]) -> frozenset[Permission]:
+    """Return all that `roles` carry."""
+    return frozenset[Permission]().union(*(_PERMISSIONS[role] for role in roles))

@@ -44,7 +44,7 @@ def read_measurement(given: MetricGiven) -> Measurement:
 
 def author_of(subjects: Subjects, tx: Transaction, pseudonym: str) -> str | None:
     """Return the display name of a principal, its pseudonym where it was never introduced, None where redacted."""
-    if tx.access.find(pseudonym) is None:
+    if tx.access.principals.find(pseudonym) is None:
         return pseudonym
     return subjects.access.name_of(tx, pseudonym)
 

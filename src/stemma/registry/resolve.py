@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import assert_never
 
-from stemma.access import Caller, Permission, permits
+from stemma.access import Caller, Permission, may
 from stemma.errors import InvalidError, NotFoundError
 from stemma.ledger import format_time
 from stemma.names import DigestPrefix, Latest, ModelName, Pointer, Reference, Selector, Sequence
@@ -91,7 +91,7 @@ def registered(tx: RegistryTransaction, name: ModelName, sequence: int) -> Regis
 
 def can_read(tx: RegistryTransaction, caller: Caller, namespace: str) -> bool:
     """Return whether a caller may see a namespace."""
-    return permits(caller.roles | tx.access.roles(caller.id, namespace), Permission.READ)
+    return may(tx, caller, Permission.READ, namespace)
 
 
 def branch_tip(tx: RegistryTransaction, branch: Branch) -> Registration | None:

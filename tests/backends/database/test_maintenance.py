@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,12 @@ def new_database(place: Path) -> SqliteFile:
     file.create()
     executor = Executor(file)
 
-    def introduce(tx: Transaction) -> None:
-        ada = ACCESS.introduce(tx, OWNER, "user", "Ada")
+    def introduce(tx: Transaction, name: str) -> None:
+        ada = ACCESS.introduce(tx, OWNER, "user", name)
         ACCESS.grant(tx, OWNER, Grant(ada.id, "me", Role.READER))
 
-    for _ in range(5):
-        executor.write(introduce)
+    for number in range(5):
+        executor.write(partial(introduce, name=f"Ada {number}"))
     executor.close()
     return file
 
@@ -127,7 +128,7 @@ def test_migrating_from_nothing_gives_the_declared_schema(tmp_path: Path) -> Non
     made.close()
     assert migrate(file, tmp_path / "backups", NOW).backup is None
     executor = Executor(file)
-    executor.write(lambda tx: ACCESS.introduce(tx, OWNER, "user", "Ada"))
+    executor.write(lambda tx: ACCESS.introduce(tx, OWNER, "user", "Bob"))
     executor.close()
 
 
@@ -186,7 +187,7 @@ def test_a_sound_database_has_no_findings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sql", "kind", "place", "message"),
     [
-        ("DROP TABLE roles", "schema", "roles", "is missing"),
+        ("DROP TABLE token_hashes", "schema", "token_hashes", "is missing"),
         ("DROP INDEX ix_edges_up", "schema", "ix_edges_up", "is missing"),
         ("CREATE TABLE mine (x)", "schema", "mine", "not part of"),
         ("ALTER TABLE roles ADD COLUMN mine TEXT", "schema", "roles", "not as this release"),
@@ -225,7 +226,7 @@ def test_what_a_subject_finds_is_among_the_findings(tmp_path: Path) -> None:
     lost = Finding("packs", "packs/aa", "is not there")
 
     def finds(tx: Transaction) -> list[Finding]:
-        assert tx.access.page("", 1)
+        assert tx.access.principals.page("", 1)
         return [lost]
 
     def fails(_tx: Transaction) -> list[Finding]:

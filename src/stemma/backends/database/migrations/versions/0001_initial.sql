@@ -236,7 +236,10 @@ CREATE TABLE principals (
 	kind TEXT NOT NULL,
 	name BLOB NOT NULL CONSTRAINT ck_principals_name_size CHECK (length(name) = 32),
 	time INTEGER NOT NULL,
-	CONSTRAINT pk_principals PRIMARY KEY (id)
+	disabled INTEGER,
+	name_key TEXT,
+	CONSTRAINT pk_principals PRIMARY KEY (id),
+	CONSTRAINT uq_principals_name_key UNIQUE (name_key)
 )
  WITHOUT ROWID,
  STRICT;
@@ -287,6 +290,7 @@ CREATE TABLE roles (
 )
  WITHOUT ROWID,
  STRICT;
+CREATE INDEX ix_roles_namespace ON roles (namespace, principal);
 CREATE TABLE segments (
 	id BLOB NOT NULL CONSTRAINT ck_segments_id_size CHECK (length(id) = 32),
 	pack BLOB NOT NULL,
@@ -318,6 +322,28 @@ CREATE TABLE tiles (
 	CONSTRAINT pk_tiles PRIMARY KEY (namespace, level, number)
 )
  STRICT;
+CREATE TABLE token_hashes (
+	id TEXT NOT NULL,
+	hash BLOB NOT NULL,
+	CONSTRAINT pk_token_hashes PRIMARY KEY (id)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE TABLE tokens (
+	id TEXT NOT NULL,
+	principal TEXT NOT NULL,
+	namespaces TEXT,
+	roles TEXT,
+	issued INTEGER NOT NULL,
+	expires INTEGER NOT NULL,
+	issuer TEXT,
+	note BLOB CONSTRAINT ck_tokens_note_size CHECK (length(note) = 32),
+	revoked INTEGER,
+	CONSTRAINT pk_tokens PRIMARY KEY (id)
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE INDEX ix_tokens_principal ON tokens (principal, id);
 CREATE TABLE uploads (
 	id TEXT NOT NULL,
 	owner TEXT NOT NULL,
