@@ -22,7 +22,14 @@ from stemma.backends.database.executor import Executor
 from stemma.backends.database.maintenance.format import Format
 from stemma.backends.database.sqlite import SqliteFile
 from stemma.backends.database.transaction import Clock, SystemClock, Transaction
-from stemma.errors import AlreadyExistsError, CorruptError, NotFoundError, StemmaError, UnavailableError
+from stemma.errors import (
+    AlreadyExistsError,
+    CorruptError,
+    NotFoundError,
+    StemmaError,
+    UnavailableError,
+    UnsupportedError,
+)
 from stemma.ledger import Actor
 from stemma.ledger.evidence.checkpoint import Signer
 from stemma.ledger.ledger import Ledger
@@ -246,6 +253,46 @@ def open_folder(
         pager=pager,
     )
     return RepositoryFolder(root, System(subjects, executor, _signers(folder / KEYS, passphrase)), file, clock, access)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How to serve: where, under which origins, under whose name while nobody has a role, and what to log."""
+
+    host: str
+    port: int
+    origins: tuple[str, ...]
+    owner: str
+    log_level: str
+    log_requests: bool
+
+
+def serve(folder: RepositoryFolder, serving: Serving, announce: Callable[[str], None]) -> None:
+    """Serve a repository over HTTP until a signal says to end; `announce` is told the URL once it answers.
+
+    While nobody has a role, whoever reaches it is the folder's owner; so it must be loopback. UnsupportedError where
+    what the server is made of is not installed.
+    """
+    try:
+        from stemma.http.requestlog import standard_lines
+        from stemma.http.running import Runner
+        from stemma.http.service import Address, Service
+        from stemma.wire.native.door import open_native
+    except ModuleNotFoundError as error:
+        raise UnsupportedError(
+            f"the server needs {error.name!r}, which is not installed", hint="pip install 'stemma-ml[server]'"
+        ) from error
+
+    access, system = folder.access, folder.system
+    address = Address(serving.host, serving.port, serving.origins)
+    is_open = system.executor.read(access.is_open)
+    address.check(is_open=is_open)
+    owner = folder.owner(serving.owner) if is_open else None
+    runner = Runner(system, lambda tx, token: access.authenticate(tx, token, owner=owner))
+    lines = standard_lines(serving.log_level, requests=serving.log_requests)
+    service = Service(runner, (open_native(),), lines, folder.close)
+    listener = address.listen()
+    service.run(listener, address, lambda: announce(address.url(listener.getsockname()[1])), is_open=is_open)
 
 
 def _signers(folder: Path, passphrase: str | None) -> Callable[[], tuple[Signer, ...]]:

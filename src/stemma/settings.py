@@ -42,6 +42,8 @@ class Setting:
     default: object = None
     secret: bool = False
     shared: bool = True
+    others: tuple[str, ...] = ()
+    """Variables of other programs that mean the same, used where its own is not set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,75 @@ SETTINGS: tuple[Setting, ...] = (
         _whole(1, 3600),
         30,
     ),
+    Setting(
+        "server.timeout",
+        "STEMMA_SERVER_TIMEOUT",
+        "Seconds in which a server must say something.",
+        _whole(1, 3600),
+        30,
+        shared=False,
+    ),
+    Setting(
+        "server.patience",
+        "STEMMA_SERVER_PATIENCE",
+        "Seconds for which a call that failed on the way to a server is tried again.",
+        _whole(0, 86_400),
+        30,
+        shared=False,
+    ),
+    Setting(
+        "server.insecure",
+        "STEMMA_SERVER_INSECURE",
+        "Whether a token may travel where others can read it: `yes` allows http:// to other machines.",
+        _choice("no", "yes"),
+        "no",
+        shared=False,
+    ),
+    Setting(
+        "ca.bundle",
+        "STEMMA_CA_BUNDLE",
+        "A file of certificates in PEM, or a folder of them, that servers are trusted by instead of the system's; "
+        "`REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` and `SSL_CERT_FILE` are heeded too.",
+        shared=False,
+        others=("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"),
+    ),
+    Setting(
+        "cache.folder",
+        "STEMMA_CACHE_FOLDER",
+        "Where files and answers of servers are kept for when they are out of reach; by default your cache folder.",
+        shared=False,
+    ),
+    Setting(
+        "cache.limit",
+        "STEMMA_CACHE_LIMIT",
+        "MiB of files that are kept there, the least recently used go first; `0` keeps none.",
+        _whole(0, 1 << 30),
+        20_480,
+        shared=False,
+    ),
+    Setting("serve.host", "STEMMA_SERVE_HOST", "The address that `stemma serve` listens on.", default="127.0.0.1"),
+    Setting(
+        "serve.port",
+        "STEMMA_SERVE_PORT",
+        "The port that `stemma serve` listens on; 0 takes one that is free.",
+        _whole(0, 65535),
+        8470,
+    ),
+    Setting(
+        "serve.origins",
+        "STEMMA_SERVE_ORIGINS",
+        "Origins under which people know the server, with commas between them, such as `https://models.example`.",
+    ),
+    Setting(
+        "log.level",
+        "STEMMA_LOG_LEVEL",
+        "What the server logs: `debug`, `info`, `warning` or `error`, and all that is worse.",
+        _choice("debug", "info", "warning", "error"),
+        "info",
+    ),
+    Setting(
+        "log.requests", "STEMMA_LOG_REQUESTS", "Whether the server logs each request.", _choice("yes", "no"), "yes"
+    ),
 )
 BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in SETTINGS}
 
@@ -169,6 +240,9 @@ def _value(
         return _read(setting, flags[setting.key], Origin.FLAG, f"--{setting.key}")
     if environment.get(setting.variable):
         return _read(setting, environment[setting.variable], Origin.ENVIRONMENT, setting.variable)
+    for variable in setting.others:
+        if environment.get(variable):
+            return _read(setting, environment[variable], Origin.ENVIRONMENT, variable)
     if setting.key == "color" and environment.get("NO_COLOR"):  # https://no-color.org
         return Value(setting, "never", Origin.ENVIRONMENT, "NO_COLOR")
     for origin, path, texts in files:
@@ -194,6 +268,12 @@ def user_folder(environment: Mapping[str, str] | None = None) -> Path:
     """Return the folder of the user's configuration and pinned keys (`XDG_CONFIG_HOME`, else the platform's)."""
     home = (os.environ if environment is None else environment).get("XDG_CONFIG_HOME")
     return Path(home) / "stemma" if home else Path(platformdirs.user_config_dir("stemma"))
+
+
+def cache_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Return the folder for what can be fetched again (`XDG_CACHE_HOME`, else the platform's)."""
+    home = (os.environ if environment is None else environment).get("XDG_CACHE_HOME")
+    return Path(home) / "stemma" if home else Path(platformdirs.user_cache_dir("stemma"))
 
 
 def repository_file(repository: Path) -> Path:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = {"alembic", "litestar", "numpy", "onnx", "pandas", "rich", "sklearn", "skops", "sqlalchemy", "torch"}
+HEAVY = {"alembic", "numpy", "onnx", "pandas", "rich", "sklearn", "skops", "sqlalchemy", "starlette", "torch", "uvicorn"}
 
 
 def run(program: str) -> str:

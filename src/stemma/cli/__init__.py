@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, Line] = {
     "label": Line("Names", "Label a version or a model with key=value."),
     "verify": Line("Trust", "Check that every stored byte is what it was."),
     "audit": Line("Trust", "Read, export and prove the log of all changes."),
+    "serve": Line("Upkeep", "Serve this repository over HTTP."),
     "db": Line("Upkeep", "Check, migrate and rebuild the database."),
     "doctor": Line("Upkeep", "Check this installation and this repository."),
     "config": Line("Upkeep", "Read and change settings."),

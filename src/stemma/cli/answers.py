@@ -25,6 +25,12 @@ class Initialized(View, frozen=True, kw_only=True):
     root: str
 
 
+class Serving(View, frozen=True, kw_only=True):
+    """`stemma serve`, once it answers."""
+
+    url: str
+
+
 class Pulled(View, frozen=True, kw_only=True):
     """`stemma pull`."""
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from stemma.backends.database.access import DatabaseAccess, DatabaseRefusals
 from stemma.backends.database.artifacts import DatabaseArtifacts
 from stemma.backends.database.dialect import Connection
+from stemma.backends.database.idempotency import DatabaseAnswers
 from stemma.backends.database.ledger import DatabaseLedger, DatabaseRecords, DatabaseTexts
 from stemma.backends.database.lineage import DatabaseLineage
 from stemma.backends.database.registry import registry_store
@@ -170,6 +171,11 @@ class Transaction:
         return DatabaseUpkeep(self.connection)
 
     @cached_property
+
+    @cached_property
+    def answers(self) -> DatabaseAnswers:
+        """Answers by idempotency key."""
+        return DatabaseAnswers(self.connection)
     def registry(self) -> RegistryStore:
         """Models, versions, numbers, names, labels and evidence."""
         return registry_store(self.connection)

@@ -10,6 +10,17 @@ CREATE TABLE aliases (
  WITHOUT ROWID,
  STRICT;
 CREATE INDEX ix_aliases_sequence ON aliases (namespace, model, sequence);
+CREATE TABLE answers (
+	caller TEXT NOT NULL,
+	"key" TEXT NOT NULL,
+	request BLOB NOT NULL CONSTRAINT ck_answers_request_size CHECK (length(request) = 32),
+	answer BLOB NOT NULL,
+	time INTEGER NOT NULL,
+	CONSTRAINT pk_answers PRIMARY KEY (caller, "key")
+)
+ WITHOUT ROWID,
+ STRICT;
+CREATE INDEX ix_answers_time ON answers (time);
 CREATE TABLE blocks (
 	id BLOB NOT NULL CONSTRAINT ck_blocks_id_size CHECK (length(id) = 32),
 	pack BLOB NOT NULL,

@@ -1,0 +1,120 @@
+"""A connection: uvicorn's HTTP protocol, with bounds on the time and the size of all that comes before a body.
+
+Without them a client that sends a byte a minute would hold a connection for ever, and one that sends headers without
+end would fill the memory. What is no HTTP is told as a problem, like all else.
+"""
+
+import asyncio
+import socket
+from typing import Any
+
+import httptools
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from stemma.http.problems import answer_problem, out_of_time, refuse
+from stemma.http.running import Limits
+
+_REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+
+_LINGER = 2.0
+
+
+class Config(uvicorn.Config):
+    """Uvicorn's configuration, and our limits."""
+
+    def __init__(self, limits: Limits, *args: Any, **options: Any) -> None:  # noqa: ANN401  # uvicorn's signature
+        super().__init__(*args, **options)
+        self.limits = limits
+
+
+class Bounded(HttpToolsProtocol):
+    """A connection: how many bytes of headers came, and until when all of them must have."""
+
+    config: Config
+    waiting: asyncio.TimerHandle | None = None
+    in_headers = True
+    header_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin; small answers leave at once."""
+        super().connection_made(transport)
+        peer = transport.get_extra_info("socket")
+        if peer is not None and peer.family in {socket.AF_INET, socket.AF_INET6}:
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._arrived()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; headers that grow too long end the connection."""
+        if self.in_headers:
+            if self.waiting is None:
+                self._wait()
+            self.header_bytes += len(data)
+        super().data_received(data)
+        if self.in_headers and self.header_bytes > self.config.limits.header_bytes:
+            self._refuse(431, f"the headers are over {self.config.limits.header_bytes} bytes")
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self.in_headers = True
+
+    def on_headers_complete(self) -> None:
+        """Note that all headers came in time."""
+        self._arrived()
+        self.in_headers = False
+        self.header_bytes = 0
+        super().on_headers_complete()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a header."""
+        if len(self.headers) >= self.config.limits.header_fields:
+            raise httptools.HttpParserError("too many headers")
+        super().on_header(name, value)
+
+    def on_message_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_message_complete()
+        self.in_headers = True
+        self._arrived()
+
+    def on_response_complete(self) -> None:
+        """Go on; who was answered before all of the body came may read the answer, and is then cut off."""
+        super().on_response_complete()
+        if not self.in_headers and self.waiting is None:
+            self.waiting = self.loop.call_later(_LINGER, self.transport.close)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request."""
+        self._refuse(400, msg)
+
+    def _wait(self) -> None:
+        self.waiting = self.loop.call_later(self.config.limits.header, self._expire)
+
+    def _arrived(self) -> None:
+        if self.waiting is not None:
+            self.waiting.cancel()
+            self.waiting = None
+
+    def _expire(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:  # it sent one request, and begins another meanwhile
+            self._wait()
+            return
+        self._refuse(408, f"the headers took more than {self.config.limits.header:g} s")
+
+    def _refuse(self, status: int, message: str) -> None:
+        if self.transport.is_closing():
+            return
+        error = out_of_time(message) if status == 408 else refuse(status, message)  # noqa: PLR2004  # its status
+        answer = answer_problem(error, "")
+        self.transport.write(
+            b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
+            % (status, _REASONS[status], answer.media_type, len(answer.body), answer.body)
+        )
+        self.transport.close()

@@ -1,0 +1,155 @@
+"""Running: what the event loop does itself, what it gives to threads, and how it waits for the writer.
+
+Look-ups that a deployment makes all the time run on the loop where the database is a file, because a hop to a thread
+costs more than they do. Changes are queued to the writer, which hands all answers of a batch over in one call.
+Everything else that blocks runs in a bounded pool.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from stemma.access import Caller
+from stemma.errors import StemmaError
+from stemma.names import SYSTEM_NAMESPACE
+from stemma.operations import Operation
+from stemma.operations.requests import Request
+from stemma.operations.views import View
+from stemma.system import Queued, System, Transaction, encode
+
+Asked = TypeVar("Asked", bound=Request)
+Shown = TypeVar("Shown", bound=View)
+Result = TypeVar("Result")
+LOOK_UPS = frozenset({"resolve", "version.show", "whoami"})
+THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a client may take, in seconds, and how much it may send, in bytes."""
+
+    header: float = 10.0
+    header_bytes: int = 32 << 10
+    header_fields: int = 100
+    idle: float = 75.0
+    body: float = 60.0
+    body_stall: float = 20.0
+    connections: int = 1000
+    shutdown: float = 20.0
+
+
+class Asking(Protocol):
+    """Who asks: their token, and who that is once it is known."""
+
+    token: str | None
+    caller: Caller | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Runner:
+    """Runs operations for the loop. `identify` tells from a token who asks, in any transaction."""
+
+    system: System
+    identify: Callable[[Transaction, str | None], Caller]
+    on_loop: frozenset[str] = LOOK_UPS
+    limits: Limits = field(default_factory=Limits)
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "stemma-http"))
+    grown: set[str] = field(default_factory=set)
+    """The logs that may have grown here since they were signed last."""
+
+    async def authenticate(self, asking: Asking) -> Caller:
+        """Return who asks; UnauthenticatedError where nobody vouches for them."""
+        caller = asking.caller
+        if caller is None:
+            caller = asking.caller = await self._look_up(lambda tx: self.identify(tx, asking.token), quick=True)
+        return caller
+
+    async def run(
+        self, operation: Operation[Asked, Shown], asking: Asking, asked: Asked, key: str | None = None
+    ) -> bytes:
+        """Run one operation for whoever asks, and return its answer as JSON once it is durable."""
+        system = self.system
+        if operation.writes:
+            await self.authenticate(asking)  # strangers do not reach the writer
+            change = system.change(operation, partial(self._caller, asking), asked, key)
+            return await self._submit(change, operation.logs(asked))
+
+        def step(tx: Transaction) -> bytes:
+            return encode(operation.run(system.subjects, tx, self._caller(asking, tx), asked))
+
+        return await self._look_up(step, quick=operation.name in self.on_loop)
+
+    async def read(self, step: Callable[[Transaction], Result]) -> Result:
+        """Run `step` in a read transaction, in a thread."""
+        return await self.in_thread(self.system.executor.read, step)
+
+    async def write(self, step: Callable[[Transaction], Result], logs: frozenset[str]) -> Result:
+        """Run `step` in a write transaction that may append to `logs`; durable when this returns."""
+        return await self._submit(step, logs)
+
+    async def in_thread(self, function: Callable[..., Result], *arguments: Any) -> Result:  # noqa: ANN401  # passed on
+        """Run `function(*arguments)`, which may block, in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.pool, partial(function, *arguments))
+
+    def sign(self) -> None:
+        """Sign the ends of the logs that may have grown here; blocks, and is called by one thread at a time."""
+        grown = frozenset(self.grown)
+        self.grown.difference_update(grown)
+        try:
+            self.system.sign(grown)
+        except BaseException:
+            self.grown.update(grown)
+            raise
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self.pool.shutdown(wait=True)
+
+    def _caller(self, asking: Asking, tx: Transaction) -> Caller:
+        """Return who asks, as this transaction sees it: a token that was revoked just before counts no more."""
+        asking.caller = self.identify(tx, asking.token)
+        return asking.caller
+
+    async def _look_up(self, step: Callable[[Transaction], Result], *, quick: bool) -> Result:
+        if not quick or not self.on_loop:
+            return await self.read(step)
+        executor = self.system.executor
+        try:
+            return executor.read(step, enter_refusals=False)
+        except StemmaError as error:
+            entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            if executor.submit_refusal(error, _hand_over, entered):
+                await entered
+                self.grown.add(SYSTEM_NAMESPACE if error.attempt is None else error.attempt.namespace)
+            raise
+
+    async def _submit(self, change: Callable[[Transaction], Result], logs: frozenset[str]) -> Result:
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.system.executor.submit(change, logs, _hand_over, future)
+        try:
+            return await future
+        finally:
+            self.grown.update(logs)
+
+
+def _hand_over(answered: Sequence[Queued]) -> None:
+    """Wake the loop once for all answers of a batch; runs in the writer's thread."""
+    loop: asyncio.AbstractEventLoop = answered[0].waiter.get_loop()
+    try:
+        loop.call_soon_threadsafe(_settle, answered)
+    except RuntimeError:
+        return  # the loop has ended, and with it all who waited
+
+
+def _settle(answered: Sequence[Queued]) -> None:
+    for each in answered:
+        future: asyncio.Future[Any] = each.waiter
+        if future.done():
+            continue  # whoever waited went away
+        try:
+            future.set_result(each.answer())
+        except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+            future.set_exception(error)

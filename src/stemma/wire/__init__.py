@@ -1,0 +1,1 @@
+"""Doors: each folder speaks one protocol over HTTP, and knows no other."""
