@@ -243,16 +243,20 @@ def open_folder(
     executor = Executor(file, clock=clock, on_refusal=enter_refusal, on_boundary=on_boundary)
     access = Access()
     pager = Pager(_read_small(folder / KEYS / PAGING))
+    signers = _signers(folder / KEYS, passphrase)
     subjects = Subjects(
         registry=Registry(ProtectedNames()),
         lineage=Lineage(pager),
-        ledger=Ledger(_read_small(folder / IDENTITY).decode("ascii", "replace").strip()),
+        ledger=Ledger(
+            _read_small(folder / IDENTITY).decode("ascii", "replace").strip(),
+            lambda: tuple(signer.public_key for signer in signers()),
+        ),
         access=access,
         artifacts=Artifacts(LocalPackStore(folder, disk)),
         webhooks=Webhooks(_vault(folder / KEYS / PAGING), webhook_rules or Rules()),
         pager=pager,
     )
-    return RepositoryFolder(root, System(subjects, executor, _signers(folder / KEYS, passphrase)), file, clock, access)
+    return RepositoryFolder(root, System(subjects, executor, signers), file, clock, access)
 
 
 @dataclass(frozen=True, slots=True)

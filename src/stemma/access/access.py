@@ -8,7 +8,9 @@ place, so no admin of one namespace reaches beyond it.
 from dataclasses import replace
 from typing import cast
 
+from stemma.access import carried
 from stemma.access.caller import Caller
+from stemma.access.carried import project_carried
 from stemma.access.checks import may, readable, require
 from stemma.access.grant import EVERYWHERE, Grant
 from stemma.access.ports import AccessTransaction, AuthenticationTransaction, ChangingTransaction
@@ -195,12 +197,14 @@ class Access:
 
     def project(self, tx: ChangingTransaction, entry: Entry) -> None:
         """Bring principals, roles and tokens up to `entry`; refusals and entries of other subjects change nothing."""
-        if entry.outcome != "done":
+        if entry.outcome != "done" or entry.namespace != SYSTEM_NAMESPACE:  # a log that arrived gives nobody a role
             return
         facts, thing = entry.facts, entry.thing.id
         match entry.action:
             case "principal.introduce":
                 self._introduced(tx, entry)
+            case carried.ACTION:
+                project_carried(tx, entry)
             case "principal.disable":
                 tx.access.principals.disable(thing, entry.time)
             case "role.grant":

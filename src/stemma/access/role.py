@@ -32,6 +32,8 @@ class Permission(StrEnum):
     """Introduce principals; give and take roles."""
     REDACT = "redact"
     """Forget detached texts."""
+    RECEIVE = "receive"
+    """Take in entries of another repository's log, which speak for others."""
     MAINTAIN = "maintain"
     """Check, migrate, rebuild, collect; create namespaces."""
 
@@ -56,7 +58,14 @@ _PERMISSIONS = {
     Role.APPROVER: _READER | {Permission.APPROVE, Permission.DESCRIBE},
     Role.DEPLOYER: _READER | {Permission.POINT, Permission.OVERRIDE},
     Role.ADMIN: _CONTRIBUTOR
-    | {Permission.WITHDRAW, Permission.PROTECT, Permission.GRANT, Permission.REDACT, Permission.MAINTAIN},
+    | {
+        Permission.WITHDRAW,
+        Permission.PROTECT,
+        Permission.GRANT,
+        Permission.REDACT,
+        Permission.RECEIVE,
+        Permission.MAINTAIN,
+    },
     Role.OWNER: frozenset(Permission),
 }
 

@@ -2,7 +2,7 @@
 
 from typing import Literal, Protocol
 
-Unit = Literal["B", "files"]
+Unit = Literal["B", "files", "entries"]
 
 
 class Progress(Protocol):

@@ -3,11 +3,11 @@
 Appending is in `log`, exports are in `evidence`. Everything here reads and writes through the transaction it is given.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from stemma.errors import CorruptError, NotFoundError
+from stemma.errors import CorruptError, NotFoundError, UnsupportedError
 from stemma.ledger.audit import Follower, LogReport, compare_tile
 from stemma.ledger.entry import Entry
 from stemma.ledger.evidence.checkpoint import (
@@ -52,11 +52,16 @@ class Inclusion:
     path: tuple[bytes, ...]
 
 
+def _no_keys() -> tuple[PublicKey, ...]:
+    raise UnsupportedError("the keys of this log are not known here")
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The logs of one repository; `repository` is its id."""
+    """The logs of one repository; `repository` is its id, `keys` loads the public keys that sign them."""
 
     repository: str
+    keys: Callable[[], tuple[PublicKey, ...]] = _no_keys
 
     @property
     def name(self) -> str:

@@ -1,0 +1,116 @@
+"""Sending a log, part by part: first the files that its versions need, then the entries with what they bring.
+
+The target's log says how far it got, so a send that was interrupted goes on where it ended, and two at once meet.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stemma.client.calls import Calls
+from stemma.client.progress import Progress
+from stemma.client.sync.content import Content
+from stemma.client.sync.standing import Standing
+from stemma.errors import CorruptError
+from stemma.ledger import Entry
+from stemma.operations.exchange.offering import ENTRIES
+from stemma.operations.exchange.receiving import RECEIVE
+from stemma.operations.exchange.values import PartSent, PersonGiven, ReadPart, ReceiveEntries, TextGiven
+from stemma.records import Digest
+from stemma.registry.exchange.brought import REGISTERS
+from stemma.registry.records.version import Version
+
+MOST_ENTRIES = 500
+
+
+@dataclass(slots=True)
+class Sent:
+    """What went over: entries, versions among them, and bytes of files that were new to the target."""
+
+    entries: int = 0
+    versions: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Registering:
+    """An entry that registers a version, and the version."""
+
+    entry: Entry
+    digest: Digest
+    version: Version
+
+    @property
+    def model(self) -> str:
+        """`namespace/name`."""
+        return f"{self.entry.namespace}/{self.entry.facts['model']}"
+
+
+def send_log(source: Calls, target: Calls, standing: Standing, content: Content, progress: Progress) -> Sent:
+    """Send what the target's log lacks of the source's, up to its checkpoint; return what that was."""
+    origin, sent = standing.origin, Sent()
+    end = origin.checkpoint.size
+    size = standing.shared
+    progress.start(f"Sending the log of {origin.namespace}", end - size, "entries")
+    try:
+        while size < end:
+            part = read_part(source, standing, size)
+            for registering in registrations(part):
+                sent.bytes += content.send(registering.model, registering.digest, registering.version.manifest)
+                sent.versions += 1
+            done = target.run(RECEIVE, received(part, standing)).size
+            if done <= size:
+                raise CorruptError(f"it has {done} entries after {len(part.entries)} arrived", place=target.place)
+            progress.advance(done - size)
+            sent.entries += done - size
+            size = done
+    finally:
+        progress.finish()
+    return sent
+
+
+def read_part(source: Calls, standing: Standing, first: int) -> PartSent:
+    """Return the next part of the source's log; CorruptError where it answers with none or another."""
+    origin = standing.origin
+    asked = ReadPart(namespace=origin.namespace, first=first, until=origin.checkpoint.size, limit=MOST_ENTRIES)
+    part = source.run(ENTRIES, asked)
+    if part.first != first or not 0 < len(part.entries) <= MOST_ENTRIES:
+        raise CorruptError(f"it answers with {len(part.entries)} entries from {part.first}", place=source.place)
+    return part
+
+
+def received(part: PartSent, standing: Standing) -> ReceiveEntries:
+    """Return the request to take a part in; the keys were confirmed before."""
+    return ReceiveEntries(
+        namespace=standing.origin.namespace,
+        first=part.first,
+        entries=part.entries,
+        records=part.records,
+        texts=texts_given(part),
+        people=people_given(part),
+        path=part.path,
+        note=standing.origin.note,
+        keys=standing.offer.keys,
+        trusted=tuple(str(key) for key in standing.origin.fingerprints),
+    )
+
+
+def texts_given(part: PartSent) -> tuple[TextGiven, ...]:
+    """Return the texts of a part, to be given."""
+    return tuple(TextGiven(commitment=each.commitment, salt=each.salt, text=each.text) for each in part.texts)
+
+
+def people_given(part: PartSent) -> tuple[PersonGiven, ...]:
+    """Return the people of a part, to be given."""
+    return tuple(PersonGiven(pseudonym=each.pseudonym, name=each.name) for each in part.people)
+
+
+def registrations(part: PartSent) -> Iterator[Registering]:
+    """Yield the versions that a part registers; CorruptError for one whose record does not come with it."""
+    records = {Digest.of(data): data for data in (record.encode("utf-8", "replace") for record in part.records)}
+    for number, text in enumerate(part.entries, part.first):
+        entry = Entry.decode(text.encode("utf-8", "replace"), place=f"entry {number}")
+        if entry.action == REGISTERS and entry.outcome == "done":
+            data = None if entry.after is None else records.get(entry.after)
+            if data is None or entry.after is None:
+                raise CorruptError("its version does not come with it", place=f"entry {number} of {entry.namespace}")
+            yield Registering(entry, entry.after, Version.decode(data, place=f"record {entry.after}"))

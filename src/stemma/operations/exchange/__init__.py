@@ -1,0 +1,1 @@
+"""Operations by which two repositories exchange logs: one offers its entries, the other receives them."""
