@@ -142,8 +142,8 @@ class Access:
 
     # -- roles --------------------------------------------------------------------------------------------------
 
-    def grant(self, tx: ChangingTransaction, caller: Caller, grant: Grant) -> None:
-        """Give a role to a principal, named or under a pseudonym; ConflictError where it is held there already."""
+    def grant(self, tx: ChangingTransaction, caller: Caller, grant: Grant) -> bool:
+        """Give a role to a principal, named or under a pseudonym; return False where it is held in this very place."""
         require(tx, caller, Permission.GRANT, grant.namespace)
         principal = self.find(tx, grant.principal)
         grant = replace(grant, principal=principal.id)
@@ -152,17 +152,22 @@ class Access:
         if principal.disabled is not None:
             raise ConflictError(f"{principal.id} was removed", hint="Introduce them again under a new pseudonym.")
         if tx.access.roles.holds(grant):
-            raise ConflictError(f"{grant.principal} is {grant.role} in {grant.namespace!r} already")
+            return False
         self._enter(tx, grant.draft("role.grant", caller.actor))
+        return True
 
-    def revoke(self, tx: ChangingTransaction, caller: Caller, grant: Grant) -> None:
-        """Take a role away; a ConflictError where it is not held in this very place, or held by the last admin."""
+    def revoke(self, tx: ChangingTransaction, caller: Caller, grant: Grant) -> bool:
+        """Take a role away; return False where it is not held in this very place.
+
+        ConflictError where it makes the last admin everywhere.
+        """
         require(tx, caller, Permission.GRANT, grant.namespace)
         grant = replace(grant, principal=self.find(tx, grant.principal).id)
         if not tx.access.roles.holds(grant):
-            raise ConflictError(f"{grant.principal} is not {grant.role} in {grant.namespace!r}")
+            return False
         _refuse_last(tx, grant)
         self._enter(tx, grant.draft("role.revoke", caller.actor))
+        return True
 
     def found(self, tx: ChangingTransaction, caller: Caller, namespace: str) -> bool:
         """Make who made a namespace its admin, unless they govern it anyway; return whether that took a role.

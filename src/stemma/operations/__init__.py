@@ -5,11 +5,12 @@ A new operation is a request, a view, and a row in the file of its noun; every d
 
 from stemma.operations import log, models, pointers, relations, versions
 from stemma.operations.operation import AnyOperation, Operation, Subjects, Transaction
+from stemma.operations.people import roles, tokens, users
 
+NOUNS = (models, versions, pointers, relations, log, users, roles, tokens)
 TABLE: tuple[AnyOperation, ...] = tuple(
-    value for noun in (models, versions, pointers, relations, log) for value in vars(noun).values()
-    if isinstance(value, Operation)
-)  # fmt: skip
+    value for noun in NOUNS for value in vars(noun).values() if isinstance(value, Operation)
+)
 BY_NAME: dict[str, AnyOperation] = {operation.name: operation for operation in TABLE}
 
 __all__ = ["BY_NAME", "TABLE", "AnyOperation", "Operation", "Subjects", "Transaction"]

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from stemma.access import Caller, Permission
-from stemma.errors import AlreadyExistsError
+from stemma.access import Caller, Permission, may, unseen
 from stemma.ledger import format_time
 from stemma.lineage import walk
-from stemma.names import ModelName
+from stemma.names import SYSTEM_NAMESPACE, ModelName
 from stemma.operations.operation import Operation, Subjects, Transaction, of_model, system_log
 from stemma.operations.reading import view_parent
 from stemma.operations.requests import ListModels, Nothing, OfModel, OfNamespace, Paged, SetTitle
@@ -20,11 +19,17 @@ _PAGE = 1000
 
 
 def _open_namespace(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfNamespace) -> Done:
-    try:
-        subjects.registry.create_namespace(tx, caller, asked.namespace)
-    except AlreadyExistsError:
+    """Make sure that a namespace is there; who may make none is not told whether one that they cannot see exists."""
+    namespace = asked.namespace
+    is_there = tx.registry.namespaces.find(namespace) is not None
+    if is_there and may(tx, caller, Permission.READ, namespace):
         return Done(changed=False)
-    return Done(changed=True)
+    if not may(tx, caller, Permission.MAINTAIN, SYSTEM_NAMESPACE):
+        raise unseen(namespace)
+    if not is_there:
+        subjects.registry.create_namespace(tx, caller, namespace)
+        subjects.access.found(tx, caller, namespace)
+    return Done(changed=not is_there)
 
 
 def _namespaces(subjects: Subjects, tx: Transaction, caller: Caller, asked: Paged) -> NamespacePage:
@@ -177,9 +182,7 @@ def _next_step(subjects: Subjects, tx: Transaction, caller: Caller, names: list[
     return f"stemma tree {names[0]}"
 
 
-OPEN_NAMESPACE = Operation(
-    "namespace.open", OfNamespace, Done, Permission.MAINTAIN, "POST", "/namespaces", _open_namespace, system_log
-)
+OPEN_NAMESPACE = Operation("namespace.open", OfNamespace, Done, None, "PUT", "/namespaces", _open_namespace, system_log)
 NAMESPACES = Operation("namespace.list", Paged, NamespacePage, None, "GET", "/namespaces", _namespaces)
 MODELS = Operation("model.list", ListModels, ModelPage, Permission.READ, "GET", "/models", _models)
 MODEL = Operation("model.show", OfModel, ModelView, Permission.READ, "GET", "/model", _model)

@@ -171,11 +171,11 @@ class Transaction:
         return DatabaseUpkeep(self.connection)
 
     @cached_property
+    def registry(self) -> RegistryStore:
+        """Models, versions, numbers, names, labels and evidence."""
+        return registry_store(self.connection)
 
     @cached_property
     def answers(self) -> DatabaseAnswers:
         """Answers by idempotency key."""
         return DatabaseAnswers(self.connection)
-    def registry(self) -> RegistryStore:
-        """Models, versions, numbers, names, labels and evidence."""
-        return registry_store(self.connection)
