@@ -16,6 +16,8 @@ from stemma.semver import Range, SemanticVersion, is_range
 
 DEFAULT_NAMESPACE = "me"
 SYSTEM_NAMESPACE = "_system"
+EVERY_LOG = "*"
+"""Stands for the logs of all namespaces where one says which are to be locked."""
 MAX_NAME = 63
 MAX_REFERENCE = 512
 RESERVED = frozenset({"latest", "head", "none", "all", "me", "self", "version", "versions", "git"})

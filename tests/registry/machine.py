@@ -36,7 +36,7 @@ from stemma.registry import (
     Version,
 )
 from stemma.semver import SemanticVersion
-from tests.registry.support import CREDIT, NOW, OWNER, number
+from tests.registry.support import CREDIT, NOW, OWNER, RISK, number
 
 Result = TypeVar("Result")
 ALIASES = ("production", "champion")
@@ -113,7 +113,7 @@ class Machine(RuleBasedStateMachine):
 
     def write(self, operation: Callable[[Any], Result]) -> Result:
         self.clock.advance(1_000_000)
-        return self.executor.write(lambda tx: operation(self.plan.around(tx)))
+        return self.executor.write(lambda tx: operation(self.plan.around(tx)), RISK | {"_system"})
 
     def read(self, operation: Callable[[Any], Result]) -> Result:
         return self.executor.read(lambda tx: operation(self.plan.around(tx)))

@@ -12,7 +12,7 @@ from stemma.backends.database.sqlite import SqliteFile
 from stemma.errors import ConflictError
 from stemma.names import Reference, Sequence
 from stemma.registry import ProtectedNames, Registry
-from tests.registry.support import CREDIT, OWNER
+from tests.registry.support import CREDIT, OWNER, RISK
 
 PRODUCTION = Reference.parse("risk/credit@production")
 
@@ -29,7 +29,8 @@ def move(file: Path, times: int, versions: int) -> int:
             executor.write(
                 lambda tx, held=held, to=following: registry.aliases.set(  # type: ignore[misc]  # a loop's own values
                     tx, OWNER, CREDIT, "production", to, expected=held.digest
-                )
+                ),
+                RISK,
             )
         except ConflictError:
             lost += 1

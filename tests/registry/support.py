@@ -31,6 +31,7 @@ CREDIT = ModelName("risk", "credit")
 FRAUD = ModelName("risk", "fraud")
 NOW = 1_772_500_000_000_000
 SECOND = 1_000_000
+RISK = frozenset({"risk"})
 
 
 def caller(*roles: Role) -> Caller:

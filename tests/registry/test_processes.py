@@ -15,7 +15,7 @@ from stemma.ledger import Entry
 from stemma.names import Reference
 from stemma.records import Digest
 from stemma.registry import Message, Move, ProtectedNames, Registry, Submission, Version
-from tests.registry.support import CREDIT, OWNER, select
+from tests.registry.support import CREDIT, OWNER, RISK, select
 
 TIMES = 1000
 VERSIONS = 5
@@ -32,8 +32,8 @@ def file(tmp_path: Path) -> SqliteFile:
 def prepare(executor: Executor, registry: Registry) -> None:
     executor.write(lambda tx: registry.create_namespace(tx, OWNER, "risk"))
     for n in range(VERSIONS):
-        executor.write(lambda tx, n=n: push(registry, tx, str(n)))  # type: ignore[misc]  # a loop's own value
-    executor.write(lambda tx: registry.aliases.set(tx, OWNER, CREDIT, "production", select("v1")))
+        executor.write(lambda tx, n=n: push(registry, tx, str(n)), RISK)  # type: ignore[misc]  # a loop's own value
+    executor.write(lambda tx: registry.aliases.set(tx, OWNER, CREDIT, "production", select("v1")), RISK)
 
 
 def push(registry: Registry, tx: Transaction, files: str) -> None:
@@ -93,7 +93,8 @@ def test_another_process_is_seen_at_once(file: SqliteFile) -> None:
         expected = n % VERSIONS + 1
         writer = theirs if n % 2 else mine
         writer.write(
-            lambda tx, to=expected: other.aliases.set(tx, OWNER, CREDIT, "production", select(f"v{to}"))  # type: ignore[misc]  # a loop's own value
+            lambda tx, to=expected: other.aliases.set(tx, OWNER, CREDIT, "production", select(f"v{to}")),  # type: ignore[misc]  # a loop's own value
+            RISK,
         )
         for reader, front in ((mine, registry), (theirs, other), (mine, registry)):
             assert reader.read(lambda tx, f=front: f.resolve(tx, OWNER, reference)).sequence == expected  # type: ignore[misc]  # a loop's own value
@@ -114,9 +115,9 @@ def test_what_is_remembered_is_never_used_while_writing(file: SqliteFile) -> Non
         return held
 
     assert executor.read(lambda tx: registry.resolve(tx, OWNER, reference)).sequence == 1
-    assert executor.write(within) == [1, 2, 3]
+    assert executor.write(within, RISK) == [1, 2, 3]
     for n in range(20):
-        executor.write(lambda tx, n=n: push(registry, tx, f"more {n}"))  # type: ignore[misc]  # a loop's own value
+        executor.write(lambda tx, n=n: push(registry, tx, f"more {n}"), RISK)  # type: ignore[misc]  # a loop's own value
         assert executor.read(lambda tx: registry.resolve(tx, OWNER, reference)).sequence == 3
     executor.close()
 
@@ -125,7 +126,7 @@ def test_little_is_remembered_at_once(file: SqliteFile, monkeypatch: pytest.Monk
     monkeypatch.setattr("stemma.registry.registry._REMEMBERED", 1)
     executor, registry = Executor(file), Registry(ProtectedNames())
     prepare(executor, registry)
-    executor.write(lambda tx: registry.aliases.set(tx, OWNER, CREDIT, "champion", select("v2")))
+    executor.write(lambda tx: registry.aliases.set(tx, OWNER, CREDIT, "champion", select("v2")), RISK)
     for name, sequence in (("production", 1), ("champion", 2), ("production", 1), ("main", VERSIONS)):
         reference = Reference.parse(f"risk/credit@{name}")
         assert executor.read(lambda tx, r=reference: registry.resolve(tx, OWNER, r)).sequence == sequence  # type: ignore[misc]  # a loop's own value

@@ -21,14 +21,16 @@ from stemma.records import Digest
 
 Result = TypeVar("Result")
 ACTOR = Actor("user", "u_0123456789abcdef0123456789abcdef")
+LOG = frozenset({"me"})
 ATTEMPT = Attempt("me", "user", ACTOR.id, "alias.set", "alias", "me/fraud@production")
 
 
 class Runs(Protocol):
     """Runs operations on a database that holds ledgers, records and texts, and has the log `me`."""
 
-    def write(self, operation: Callable[[LedgerTransaction], Result], /) -> Result:
-        """Run an operation, and return when it is durable."""
+    def write(self, operation: Callable[[LedgerTransaction], Result], /, logs: frozenset[str] = ...) -> Result:
+        """Run an operation that appends to `logs` alone, `_system` by default; return when it is durable."""
+        ...
 
     def read(self, operation: Callable[[LedgerTransaction], Result], /) -> Result:
         """Run an operation that only reads."""
@@ -82,11 +84,11 @@ class ExecutorSuite(ABC):
 
     def test_what_was_written_is_read(self, runs: Runs, tmp_path: Path) -> None:
         """Also by another executor, also after closing."""
-        assert runs.write(enter(1)) == 0
+        assert runs.write(enter(1), LOG) == 0
         assert runs.read(size) == 1
         other = self.open(tmp_path)
         assert other.read(has(1))
-        assert other.write(enter(2)) == 1
+        assert other.write(enter(2), LOG) == 1
         assert runs.read(size) == 2  # noqa: PLR2004 - the two just entered
         other.close()
 
@@ -101,9 +103,9 @@ class ExecutorSuite(ABC):
 
             if number % 2:
                 with pytest.raises(NotFoundError, match=f"no {number}$"):
-                    runs.write(fails)
+                    runs.write(fails, LOG)
             else:
-                runs.write(fails)
+                runs.write(fails, LOG)
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(operation, range(40)))
@@ -113,16 +115,16 @@ class ExecutorSuite(ABC):
     def test_threads_lose_no_update(self, runs: Runs) -> None:
         """Each append gets a place of its own."""
         with ThreadPoolExecutor(8) as pool:
-            places = list(pool.map(lambda number: runs.write(enter(number)), range(100)))
+            places = list(pool.map(lambda number: runs.write(enter(number), LOG), range(100)))
         assert sorted(places) == list(range(100))
 
     def test_a_read_sees_one_state(self, runs: Runs) -> None:
         """A commit in the middle of a read does not show in it."""
-        runs.write(enter(0))
+        runs.write(enter(0), LOG)
 
         def operation(tx: LedgerTransaction) -> tuple[int, int]:
             before = size(tx)
-            writer = threading.Thread(target=runs.write, args=(enter(1),))
+            writer = threading.Thread(target=runs.write, args=(enter(1), LOG))
             writer.start()
             writer.join()
             return before, size(tx)
@@ -161,17 +163,25 @@ class ExecutorSuite(ABC):
             raise RefusedError("no", attempt=ATTEMPT)
 
         with pytest.raises(RefusedError):
-            runs.write(refused)
+            runs.write(refused, LOG)
         assert runs.read(size) == 1
         assert not runs.read(has(7))
         with pytest.raises(RefusedError):
             runs.read(seen)
         assert runs.read(size) == 2  # noqa: PLR2004 - two refusals
 
+    def test_only_the_logs_that_were_named_are_written(self, runs: Runs) -> None:
+        """An entry in another is a mistake of the program, and nothing is stored."""
+        for logs in (frozenset[str](), frozenset({"you"})):
+            with pytest.raises(RuntimeError, match="the log 'me' is not among"):
+                runs.write(enter(1), logs)
+        assert runs.read(size) == 0
+        assert runs.write(enter(1), LOG | {"you", "them"}) == 0
+
     def test_closed(self, runs: Runs) -> None:
         """What was queued before is done; later operations are told so."""
         with ThreadPoolExecutor(4) as pool:
-            done = list(pool.map(lambda number: runs.write(enter(number)), range(20)))
+            done = list(pool.map(lambda number: runs.write(enter(number), LOG), range(20)))
         runs.close()
         assert len(done) == 20  # noqa: PLR2004 - all of them
         for ask in (runs.write, runs.read):

@@ -204,11 +204,15 @@ class Traversal:
     def _follow(
         self, steps: Sequence[Step], places: Mapping[int, int], reached: list[Reached], limit: int
     ) -> Step | None:
-        """Add what `steps` reach first to the queue; return the step that filled `reached`, if one did."""
+        """Add what `steps` reach first to the queue; return the step that filled `reached`, if one did.
+
+        Where several write at once, a later edge can have a smaller id; the node it leads to is new, and passed by.
+        """
         seen, kinds = self._seen, self._kinds
+        known = len(seen)
         for step in steps:
             source, _, target, kind = step
-            if seen[target] or (kinds is not None and kind not in kinds):
+            if target >= known or seen[target] or (kinds is not None and kind not in kinds):
                 continue
             seen[target] = 1
             depth = self._depths[places[source]] + 1

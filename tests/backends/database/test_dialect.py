@@ -10,7 +10,6 @@ from sqlalchemy import Boolean, Column, DateTime, Integer, LargeBinary, String, 
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from stemma.backends.database.dialect import (
-    SQLITE,
     Connection,
     Dialect,
     Statement,
@@ -19,7 +18,7 @@ from stemma.backends.database.dialect import (
     upsert,
 )
 from stemma.backends.database.schema import BYTES, METADATA, TEXT, WHOLE, TableClass, digest_column, table, tables_of
-from stemma.backends.database.sqlite import create_table, open_memory
+from stemma.backends.database.sqlite import SQLITE, create_table, open_memory
 from stemma.errors import AlreadyExistsError, ConflictError, CorruptError, InvalidError, UnavailableError
 
 POSTGRESQL = Dialect("postgresql", PGDialect_psycopg(), list, lambda _error, _place: None, lambda _driver: False)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped

@@ -14,10 +14,11 @@ from queue import SimpleQueue
 import pytest
 
 from stemma.backends.database.dialect import Connection
-from stemma.backends.database.executor import Executor, Queued
+from stemma.backends.database.execution.queued import Queued
+from stemma.backends.database.executor import Executor
 from stemma.backends.database.sqlite import SqliteFile
 from stemma.backends.database.transaction import SettableClock, Transaction
-from stemma.conformance.database import ATTEMPT, ExecutorSuite, Runs, draft, enter, has, size
+from stemma.conformance.database import ATTEMPT, LOG, ExecutorSuite, Runs, draft, enter, has, size
 from stemma.errors import ConflictError, CorruptError, RefusedError, StemmaError, UnavailableError
 from stemma.ledger import append
 
@@ -55,7 +56,7 @@ def grouped(executor: Executor, operations: list[Callable[[Transaction], object]
         busy.wait()
         waiting.release()
         try:
-            return executor.write(operation)
+            return executor.write(operation, LOG)
         except StemmaError as error:
             return error
 
@@ -81,7 +82,7 @@ def test_a_group_is_committed_once(tmp_path: Path) -> None:
 def test_one_operation_alone_does_not_wait_for_others(tmp_path: Path) -> None:
     events: list[str] = []
     executor = Executor(database(tmp_path), on_boundary=events.append)
-    executor.write(enter(1))
+    executor.write(enter(1), LOG)
     assert events == ["begin", "commit", "committed"]
     executor.close()
 
@@ -95,7 +96,7 @@ def test_a_failed_commit_fails_every_operation_of_the_group(tmp_path: Path) -> N
             raise OSError(5, "Input/output error")
 
     executor = Executor(database(tmp_path), on_boundary=boundary)
-    executor.write(enter(0))
+    executor.write(enter(0), LOG)
 
     def judges(tx: Transaction) -> None:
         raise ConflictError(f"there are {size(tx)}")
@@ -106,7 +107,7 @@ def test_a_failed_commit_fails_every_operation_of_the_group(tmp_path: Path) -> N
     assert len({id(result) for result in results}) == 3
     fails.clear()
     assert executor.read(size) == 1
-    assert executor.write(enter(3)) == 1
+    assert executor.write(enter(3), LOG) == 1
     executor.close()
 
 
@@ -118,8 +119,8 @@ def test_an_exception_of_any_kind_reaches_the_caller_and_the_writer_lives_on(tmp
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        executor.write(fails)
-    assert executor.write(enter(2)) == 0
+        executor.write(fails, LOG)
+    assert executor.write(enter(2), LOG) == 0
     executor.close()
 
 
@@ -150,17 +151,17 @@ def test_a_generation_lasts_until_anybody_commits(tmp_path: Path) -> None:
     one, other = Executor(database(tmp_path)), Executor(database(tmp_path))
     seen = [one.read(lambda tx: tx.generation), one.read(lambda tx: tx.generation)]
     assert seen[0] == seen[1] is not None
-    one.write(enter(1))
+    one.write(enter(1), LOG)
     seen.append(one.read(lambda tx: tx.generation))
-    other.write(enter(2))
+    other.write(enter(2), LOG)
     seen.append(one.read(lambda tx: tx.generation))
     assert len(set(seen)) == 3
     assert one.write(lambda tx: tx.generation) is None
 
     def amid(tx: Transaction) -> tuple[object, object]:
-        other.write(enter(3))
+        other.write(enter(3), LOG)
         first = tx.generation
-        other.write(enter(4))
+        other.write(enter(4), LOG)
         return first, Transaction(tx.connection, 0, reads_only=True).generation
 
     first, second = one.read(amid)
@@ -178,13 +179,14 @@ WRITER = """
 import sys
 from pathlib import Path
 from queue import SimpleQueue
-from stemma.backends.database.executor import Executor, Queued
+from stemma.backends.database.execution.queued import Queued
+from stemma.backends.database.executor import Executor
 from stemma.backends.database.sqlite import SqliteFile
-from stemma.conformance.database import enter
+from stemma.conformance.database import LOG, enter
 executor = Executor(SqliteFile(Path(sys.argv[1])))
 first, last = int(sys.argv[2]), int(sys.argv[3])
 for number in range(first, last):
-    executor.write(enter(number))
+    executor.write(enter(number), LOG)
 executor.close()
 """
 
@@ -208,9 +210,9 @@ def test_another_writer_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
     executor = Executor(SqliteFile(file.path, busy_seconds=0.2))
     assert executor.read(size) == 0
     with pytest.raises(UnavailableError, match=r"another process has been writing for 0\.2 s"):
-        executor.write(enter(1))
+        executor.write(enter(1), LOG)
     other.script("ROLLBACK")
-    assert executor.write(enter(1)) == 0
+    assert executor.write(enter(1), LOG) == 0
     executor.close()
     other.close()
 
@@ -220,12 +222,13 @@ def test_a_forked_child_is_refused_and_harms_nothing(tmp_path: Path) -> None:
 import os, sys
 from pathlib import Path
 from queue import SimpleQueue
-from stemma.backends.database.executor import Executor, Queued
+from stemma.backends.database.execution.queued import Queued
+from stemma.backends.database.executor import Executor
 from stemma.backends.database.sqlite import SqliteFile
-from stemma.conformance.database import enter, size
+from stemma.conformance.database import LOG, enter, size
 from stemma.errors import UnavailableError
 executor = Executor(SqliteFile(Path(sys.argv[1])))
-executor.write(enter(1))
+executor.write(enter(1), LOG)
 child = os.fork()
 if child == 0:
     refused = 0
@@ -237,7 +240,7 @@ if child == 0:
     executor.close()
     os._exit(refused)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
-assert executor.write(enter(2)) == 1
+assert executor.write(enter(2), LOG) == 1
 executor.close()
 """
     result = run_python(code, database(tmp_path).path)
@@ -272,7 +275,7 @@ def test_a_full_database_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
     def enter_more() -> None:
         nonlocal done
         while done < 10_000:
-            executor.write(enter(done))
+            executor.write(enter(done), LOG)
             done += 1
 
     with pytest.raises(UnavailableError, match="no room is left"):
@@ -282,7 +285,7 @@ def test_a_full_database_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
     assert not executor.read(has(done))
     executor.close()
     roomy = Executor(file)
-    assert roomy.write(enter(done)) == done
+    assert roomy.write(enter(done), LOG) == done
     roomy.close()
 
 
@@ -290,9 +293,10 @@ LIMITED = """
 import resource, signal, sys
 from pathlib import Path
 from queue import SimpleQueue
-from stemma.backends.database.executor import Executor, Queued
+from stemma.backends.database.execution.queued import Queued
+from stemma.backends.database.executor import Executor
 from stemma.backends.database.sqlite import SqliteFile
-from stemma.conformance.database import enter
+from stemma.conformance.database import LOG, enter
 from stemma.errors import UnavailableError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 file = SqliteFile(Path(sys.argv[1]))
@@ -300,7 +304,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
 executor = Executor(file)
 try:
     for number in range(10_000):
-        executor.write(enter(number))
+        executor.write(enter(number), LOG)
         print(number, flush=True)
 except UnavailableError as error:
     print("refused:", error.message)
@@ -314,7 +318,7 @@ def test_a_disk_that_takes_no_more_loses_nothing_acknowledged(tmp_path: Path) ->
     assert last.startswith("refused:"), result.stderr
     executor = Executor(file)
     assert executor.read(size) == len(numbers) > 0
-    assert executor.write(enter(-1)) == len(numbers)
+    assert executor.write(enter(-1), LOG) == len(numbers)
     executor.close()
 
 
@@ -322,9 +326,10 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from queue import SimpleQueue
-from stemma.backends.database.executor import Executor, Queued
+from stemma.backends.database.execution.queued import Queued
+from stemma.backends.database.executor import Executor
 from stemma.backends.database.sqlite import SqliteFile
-from stemma.conformance.database import enter
+from stemma.conformance.database import LOG, enter
 left = int(sys.argv[3])
 def boundary(event):
     global left
@@ -334,7 +339,7 @@ def boundary(event):
             os.kill(os.getpid(), signal.SIGKILL)
 executor = Executor(SqliteFile(Path(sys.argv[1])), on_boundary=boundary)
 for number in range(10):
-    executor.write(enter(number))
+    executor.write(enter(number), LOG)
     print(number, flush=True)
 """
 
@@ -357,7 +362,7 @@ def test_a_damaged_file_is_corrupt_and_left_as_it_is(tmp_path: Path) -> None:
     file = database(tmp_path)
     executor = Executor(file)
     for number in range(50):
-        executor.write(enter(number))
+        executor.write(enter(number), LOG)
     executor.close()
     page = 4096
     data = bytearray(file.path.read_bytes())
@@ -373,7 +378,7 @@ def test_a_damaged_file_is_corrupt_and_left_as_it_is(tmp_path: Path) -> None:
     file.path.write_bytes(b"no database at all" * 300)
     executor = Executor(file)
     with pytest.raises(CorruptError):
-        executor.write(enter(99))
+        executor.write(enter(99), LOG)
     executor.close()
 
 
@@ -399,10 +404,10 @@ def test_answers_of_a_group_come_in_one_call_after_the_commit(tmp_path: Path) ->
 
     def hold(tx: Transaction) -> int:
         for number in range(1, 4):
-            executor.submit(enter(number), frozenset({"me"}), deliver, number)
+            executor.submit(enter(number), LOG, deliver, number)
         return enter(0)(tx)
 
-    executor.submit(hold, frozenset({"me"}), deliver, 0)
+    executor.submit(hold, LOG, deliver, 0)
     assert done.wait(10)
     executor.close()
     assert events == ["begin", "commit", "committed", [(0, 0), (1, 1), (2, 2), (3, 3)]]

@@ -21,6 +21,7 @@ from stemma.registry import Message, ProtectedNames, Registry, Submission, Versi
 OWNER = local_owner("u_" + "0" * 32)
 ACCESS = Access()
 REGISTRY = Registry(ProtectedNames())
+LOGS = frozenset({"ours", "theirs"})
 MODELS = [ModelName("ours", "fraud"), ModelName("theirs", "churn"), ModelName("ours", "loans")]
 
 
@@ -31,12 +32,12 @@ def tell_a_story(file: SqliteFile) -> None:
         executor.write(partial(create, namespace))
     for turn in range(4):
         for model in MODELS:
-            executor.write(partial(step, model, turn))
+            executor.write(partial(step, model, turn), LOGS)
     for model in MODELS:
         with pytest.raises(RefusedError):
-            executor.write(partial(point, model, 4))
-        executor.write(partial(go_back, model))
-    executor.write(withdraw)
+            executor.write(partial(point, model, 4), LOGS)
+        executor.write(partial(go_back, model), LOGS)
+    executor.write(withdraw, LOGS)
     executor.close()
 
 

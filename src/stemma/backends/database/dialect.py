@@ -1,19 +1,18 @@
 """Statements and connections: every difference between SQLite and PostgreSQL that a store could meet.
 
+The two dialects themselves are values in `sqlite.py` and `postgresql/dialect.py`.
+
 A statement is written in SQLAlchemy Core, compiled once per dialect, and run on the driver itself. Rows are plain
 tuples as the driver returns them. No exception of a driver leaves this file: each becomes one of Stemma's own,
 except those that only a mistake in this program can cause.
 """
 
-import json
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol, Self
 
 from sqlalchemy import BindParameter, ColumnElement, Executable, Insert, LargeBinary, Table, bindparam, insert
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import Dialect as SqlDialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import ExecutableDDLElement
@@ -23,12 +22,7 @@ from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import Boolean, UserDefinedType
 
 from stemma.errors import (
-    AlreadyExistsError,
-    ConflictError,
-    CorruptError,
-    InvalidError,
     StemmaError,
-    TooLargeError,
     UnavailableError,
 )
 
@@ -51,7 +45,10 @@ class Dialect:
     """One kind of database: how statements are spelt, lists are passed and failures are told.
 
     `translate` takes an exception of the driver and the place of the database, and returns the error to raise, or
-    None where only a mistake in this program explains it.
+    None where only a mistake in this program explains it. `is_lost` says whether a connection is gone for good,
+    `is_passing` whether running the same transaction again may succeed where it failed with this exception.
+    `generation` tells committed states apart, None where the database cannot. `stream` returns rows of a query one by
+    one, without holding them all.
     """
 
     name: str
@@ -59,6 +56,10 @@ class Dialect:
     pass_list: Callable[[Sequence[Any]], object]
     translate: Callable[[Exception, str], StemmaError | None]
     in_transaction: Callable[[Any], bool]
+    is_lost: Callable[[Any], bool] = lambda _driver: False
+    is_passing: Callable[[BaseException], bool] = lambda _error: False
+    generation: Callable[[Any], int | None] = lambda _driver: None
+    stream: Callable[[Any, str, Any], Iterator[tuple[Any, ...]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +74,28 @@ class Statement:
     """One SQL statement, compiled when it is first run against a dialect.
 
     What it is run with must be exactly the parameters that it names; a parameter of `member_of` takes a sequence.
+    An INSERT or UPDATE without values of its own takes the columns `keys`, all where none are given.
     """
 
-    __slots__ = ("_compiled", "element")
+    __slots__ = ("_compiled", "element", "keys")
 
-    def __init__(self, element: Executable) -> None:
+    def __init__(self, element: Executable, keys: Sequence[str] | None = None) -> None:
         self.element = element
+        self.keys = keys
         self._compiled: dict[str, _Compiled] = {}
 
     def compiled(self, dialect: Dialect) -> _Compiled:
         """Return the SQL text for `dialect` and what it must be run with."""
         found = self._compiled.get(dialect.name)
         if found is None:
-            found = self._compiled[dialect.name] = _compile(self.element, dialect)
+            found = self._compiled[dialect.name] = _compile(self.element, self.keys, dialect)
         return found
 
 
-def _compile(element: Executable, dialect: Dialect) -> _Compiled:
+def _compile(element: Executable, keys: Sequence[str] | None, dialect: Dialect) -> _Compiled:
     if not isinstance(element, ClauseElement):
         raise TypeError(f"{element!r} is not a statement of SQLAlchemy Core")
-    compiled = element.compile(dialect=dialect.compiler)
+    compiled = element.compile(dialect=dialect.compiler, column_keys=keys)
     if not isinstance(compiled, SQLCompiler):
         raise TypeError(f"{element!r} is not a statement with parameters")
     if "POSTCOMPILE" in compiled.string:
@@ -141,7 +144,11 @@ class Connection:
     def stream(self, statement: Statement, /, **parameters: object) -> Iterator[tuple[Any, ...]]:
         """Yield the rows one by one; the tables it reads must not be written until it is exhausted."""
         try:
-            yield from self._execute(statement, parameters)
+            if self.dialect.stream is None:
+                yield from self._execute(statement, parameters)
+            else:
+                compiled = statement.compiled(self.dialect)
+                yield from self.dialect.stream(self.driver, compiled.sql, self._checked(compiled, parameters))
         except Exception as error:
             raise self._translated(error) from error
 
@@ -182,9 +189,32 @@ class Connection:
             raise self._translated(error) from error
         return rows
 
-    def data_version(self) -> int:
-        """Return a number that changes when another connection has committed; SQLite only."""
-        return int(self.script("PRAGMA data_version")[0][0])
+    def commit(self) -> None:
+        """Make durable what was done; UnavailableError where the database undid it instead."""
+        try:
+            cursor = self.driver.cursor()
+            cursor.execute("COMMIT")
+        except Exception as error:
+            raise self._translated(error) from error
+        if getattr(cursor, "statusmessage", "COMMIT") != "COMMIT":
+            raise UnavailableError("the database undid the transaction", place=self.place, hint="Try again.")
+
+    def generation(self) -> object | None:
+        """Return what changes when another connection has committed; None where the database does not tell."""
+        try:
+            told = self.dialect.generation(self.driver)
+        except Exception as error:
+            raise self._translated(error) from error
+        return None if told is None else (self.serial, told)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing more can be done with it."""
+        return self.dialect.is_lost(self.driver)
+
+    def is_passing(self, error: BaseException) -> bool:
+        """Return whether running the same transaction again may succeed where it failed with `error`."""
+        return self.is_lost or self.dialect.is_passing(error)
 
     @property
     def in_transaction(self) -> bool:
@@ -197,13 +227,14 @@ class Connection:
 
     def _execute(self, statement: Statement, parameters: Mapping[str, object]) -> Any:  # noqa: ANN401 - a driver's cursor
         compiled = statement.compiled(self.dialect)
+        cursor = self.driver.cursor()
+        cursor.execute(compiled.sql, self._checked(compiled, parameters))
+        return cursor
+
+    def _checked(self, compiled: _Compiled, parameters: Mapping[str, object]) -> Mapping[str, object]:
         if parameters.keys() != compiled.names:
             raise TypeError(_mismatch(compiled, parameters))
-        if compiled.constants or compiled.lists:
-            parameters = self._fill(compiled, parameters)
-        cursor = self.driver.cursor()
-        cursor.execute(compiled.sql, parameters)
-        return cursor
+        return self._fill(compiled, parameters) if compiled.constants or compiled.lists else parameters
 
     def _fill(self, compiled: _Compiled, parameters: Mapping[str, object]) -> Mapping[str, object]:
         filled = {**compiled.constants, **parameters}
@@ -292,69 +323,3 @@ def upsert(table: Table, keys: Sequence[str], update: Sequence[str] | None = Non
     """Return an INSERT that, where `keys` are taken, overwrites the columns `update` (default: all others)."""
     others = [column.name for column in table.columns if column.name not in keys]
     return insert(table).ext(_OnConflict(keys, others if update is None else update))
-
-
-def _as_json(values: Sequence[Any]) -> str:
-    return json.dumps([value.hex() if isinstance(value, bytes) else value for value in values])
-
-
-_EXISTS = frozenset(
-    {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
-)
-_DAMAGED = (CorruptError, "the database is damaged", CHECK_HINT)
-_BUSY = (UnavailableError, "the database is busy", "Another process is writing; try again.")
-_FAILED = (UnavailableError, "the disk failed", "Check the disk and who may write there.")
-_MEANINGS: Mapping[int, tuple[type[StemmaError], str, str]] = {
-    sqlite3.SQLITE_CONSTRAINT: (ConflictError, "the database refuses it", "Read the present state, then try again."),
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    sqlite3.SQLITE_NOTADB: _DAMAGED,
-    sqlite3.SQLITE_FORMAT: _DAMAGED,
-    sqlite3.SQLITE_BUSY: _BUSY,
-    sqlite3.SQLITE_LOCKED: _BUSY,
-    sqlite3.SQLITE_PROTOCOL: _BUSY,
-    sqlite3.SQLITE_INTERRUPT: _BUSY,
-    sqlite3.SQLITE_FULL: (UnavailableError, "no room is left", "Free space on this disk, then try again."),
-    sqlite3.SQLITE_READONLY: (UnavailableError, "the database cannot be written", "Check who owns the file."),
-    sqlite3.SQLITE_IOERR: _FAILED,
-    sqlite3.SQLITE_CANTOPEN: _FAILED,
-    sqlite3.SQLITE_NOMEM: _FAILED,
-    sqlite3.SQLITE_PERM: _FAILED,
-    sqlite3.SQLITE_NOLFS: _FAILED,
-    sqlite3.SQLITE_AUTH: _FAILED,
-    sqlite3.SQLITE_TOOBIG: (TooLargeError, "over a limit of the database", "Store less at once."),
-}
-
-
-def _translate_sqlite(error: Exception, place: str) -> StemmaError | None:
-    match error:
-        case OverflowError() | UnicodeEncodeError():
-            return InvalidError(f"a value cannot be stored: {error}", hint="Numbers have 64 bits, text is Unicode.")
-        case sqlite3.Error():
-            code = getattr(error, "sqlite_errorcode", 0)
-            if code in _EXISTS:
-                return AlreadyExistsError(f"already taken: {error}", hint="Read what is there before writing again.")
-            return _by_primary_code(code & 0xFF, str(error), place)
-        case _:
-            return None
-
-
-def _by_primary_code(code: int, message: str, place: str) -> StemmaError | None:
-    if message.startswith("Could not decode to UTF-8"):
-        code = sqlite3.SQLITE_CORRUPT
-    if code == sqlite3.SQLITE_ERROR and message.startswith(("no such table", "no such column")):
-        what = "the database lacks a part of its schema"
-        return CorruptError(f"{what}: {message}", place=place, hint=CHECK_HINT)
-    kind, what, hint = _MEANINGS.get(code, (None, "", ""))
-    return None if kind is None else kind(f"{what}: {message}", place=place, hint=hint)
-
-
-def prepare_sqlite(driver: sqlite3.Connection) -> None:
-    """Give a connection the one function that `member_of` calls on SQLite before its release 3.41."""
-    driver.create_function("blob_of", 1, bytes.fromhex, deterministic=True)
-
-
-def _in_sqlite_transaction(driver: sqlite3.Connection) -> bool:
-    return driver.in_transaction
-
-
-SQLITE = Dialect("sqlite", sqlite.dialect(paramstyle="named"), _as_json, _translate_sqlite, _in_sqlite_transaction)

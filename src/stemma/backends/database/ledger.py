@@ -1,13 +1,14 @@
 """The tables of the ledger and their stores: entries, tiles and checkpoints per namespace, records, detached texts.
 
 All are primary: nothing else brings them back. Rows are only ever added, but for a tile that grows until it is
-complete and a text that is redacted.
+complete and a text that is redacted. An entry's `position` grows over all logs in the order of writing, by which they
+can be replayed: what an entry follows from stands before it.
 """
 
 from collections.abc import Sequence
 from functools import cache
 
-from sqlalchemy import Column, Index, bindparam, func, insert, select, update
+from sqlalchemy import Column, Identity, Index, bindparam, func, insert, select, update
 
 from stemma.backends.database.dialect import Connection, Statement, insert_or_ignore, upsert
 from stemma.backends.database.schema import BYTES, TEXT, WHOLE, TableClass, digest_column, table
@@ -19,14 +20,16 @@ from stemma.records import Digest
 entries = table(
     "entries",
     TableClass.PRIMARY,
-    Column("namespace", TEXT, primary_key=True),
-    Column("sequence", WHOLE, primary_key=True, autoincrement=False),
+    Column("position", WHOLE, Identity(), primary_key=True),
+    Column("namespace", TEXT, nullable=False),
+    Column("sequence", WHOLE, nullable=False),
     Column("time", WHOLE, nullable=False),
     Column("action", TEXT, nullable=False),
     Column("actor", TEXT, nullable=False),
     Column("concerns", TEXT, nullable=False),
     digest_column("leaf_hash"),
     Column("data", BYTES, nullable=False),
+    Index("ux_entries_sequence", "namespace", "sequence", unique=True),
     Index("ix_entries_concerns", "namespace", "concerns", "sequence"),
 )
 tiles = table(
@@ -71,7 +74,7 @@ _columns = (
 )
 _NEXT_NAMESPACE = Statement(select(func.min(entries.c.namespace)).where(entries.c.namespace > bindparam("behind")))
 _HEAD = Statement(select(entries.c.sequence, entries.c.time).where(_here).order_by(entries.c.sequence.desc()).limit(1))
-_ADD = Statement(insert(entries))
+_ADD = Statement(insert(entries), keys=("namespace", "sequence", *(column.name for column in _columns[1:])))
 _ROWS = Statement(
     select(*_columns)
     .where(_here, entries.c.sequence >= bindparam("first"), entries.c.sequence < bindparam("end"))
@@ -122,15 +125,16 @@ def _search(members: tuple[str, ...], newest_first: bool) -> Statement:  # noqa:
 
 
 class DatabaseLedger:
-    """`LedgerStore` on a database.
+    """`LedgerStore` on a database; `logs` are those that are locked for this transaction, None where all are.
 
-    What serialises appends is the transaction: on SQLite a writer holds the one write lock from its beginning.
+    What serialises appends is that lock, which the executor takes when the transaction begins.
     """
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_logs")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, logs: frozenset[str] | None = None) -> None:
         self._connection = connection
+        self._logs = logs
 
     def namespaces(self) -> tuple[str, ...]:
         """Return the names of all logs, sorted; one look-up in the index for each."""
@@ -145,7 +149,8 @@ class DatabaseLedger:
         return EMPTY if row is None else Head(row[0] + 1, row[1])
 
     def add(self, namespace: str, rows: Sequence[Row], tiles: Sequence[Tile]) -> None:
-        """Append rows and store the tiles that follow from them."""
+        """Append rows and store the tiles that follow from them; RuntimeError where the log is not locked."""
+        self._check_locked(namespace)
         added = [
             {
                 "namespace": namespace,
@@ -206,10 +211,15 @@ class DatabaseLedger:
         return [StoredCheckpoint(*row) for row in found]
 
     def add_checkpoint(self, namespace: str, checkpoint: StoredCheckpoint) -> None:
-        """Store a checkpoint; AlreadyExistsError where there is one of its size."""
+        """Store a checkpoint; AlreadyExistsError where there is one of its size, RuntimeError as for `add`."""
+        self._check_locked(namespace)
         self._connection.run(
             _ADD_CHECKPOINT, namespace=namespace, size=checkpoint.size, time=checkpoint.time, note=checkpoint.note
         )
+
+    def _check_locked(self, namespace: str) -> None:
+        if self._logs is not None and namespace not in self._logs:
+            raise RuntimeError(f"the log {namespace!r} is not among those that this write names: {sorted(self._logs)}")
 
 
 class DatabaseRecords:

@@ -13,7 +13,8 @@ from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
 WHOLE: TypeEngine[Any] = BigInteger().with_variant(Integer(), "sqlite")
-TEXT: TypeEngine[Any] = Text()
+TEXT: TypeEngine[Any] = Text().with_variant(Text(collation="C"), "postgresql")
+"""Sorted by code point everywhere, whatever the language of the database."""
 BYTES: TypeEngine[Any] = LargeBinary()
 DIGEST_SIZE = 32
 LEVEL = "0001"

@@ -4,22 +4,36 @@ Opening never creates and never migrates. Writers are durable (`synchronous=FULL
 write. WAL keeps its index in memory that all processes share, so the file must lie on a disk of this machine.
 """
 
+import json
 import random
 import re
 import sqlite3
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Table, insert, select
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from stemma.backends.database.dialect import SQLITE, Connection, Statement, prepare_sqlite
+from stemma.backends.database.dialect import CHECK_HINT, Connection, Dialect, Statement
 from stemma.backends.database.schema import LEVEL, level
 from stemma.backends.database.transaction import ALL_TABLES
-from stemma.errors import AlreadyExistsError, NotFoundError, UnavailableError, UnsupportedError
+from stemma.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    CorruptError,
+    InvalidError,
+    NotFoundError,
+    StemmaError,
+    TooLargeError,
+    UnavailableError,
+    UnsupportedError,
+)
 
 APPLICATION_ID = 0x53544D41  # "STMA", so that `file` and SQLite tools can tell what this is
 BUSY_SECONDS = 15.0
@@ -133,6 +147,84 @@ class SqliteFile:
         prepare_sqlite(driver)
         pragmas = ("trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY", "cache_size = -32768")
         return _with_pragmas(Connection(driver, SQLITE, str(self.path)), *pragmas)
+
+
+def _as_json(values: Sequence[Any]) -> str:
+    return json.dumps([value.hex() if isinstance(value, bytes) else value for value in values])
+
+
+_EXISTS = frozenset(
+    {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
+)
+_DAMAGED = (CorruptError, "the database is damaged", CHECK_HINT)
+_BUSY = (UnavailableError, "the database is busy", "Another process is writing; try again.")
+_FAILED = (UnavailableError, "the disk failed", "Check the disk and who may write there.")
+_MEANINGS: Mapping[int, tuple[type[StemmaError], str, str]] = {
+    sqlite3.SQLITE_CONSTRAINT: (ConflictError, "the database refuses it", "Read the present state, then try again."),
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_FORMAT: _DAMAGED,
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_PROTOCOL: _BUSY,
+    sqlite3.SQLITE_INTERRUPT: _BUSY,
+    sqlite3.SQLITE_FULL: (UnavailableError, "no room is left", "Free space on this disk, then try again."),
+    sqlite3.SQLITE_READONLY: (UnavailableError, "the database cannot be written", "Check who owns the file."),
+    sqlite3.SQLITE_IOERR: _FAILED,
+    sqlite3.SQLITE_CANTOPEN: _FAILED,
+    sqlite3.SQLITE_NOMEM: _FAILED,
+    sqlite3.SQLITE_PERM: _FAILED,
+    sqlite3.SQLITE_NOLFS: _FAILED,
+    sqlite3.SQLITE_AUTH: _FAILED,
+    sqlite3.SQLITE_TOOBIG: (TooLargeError, "over a limit of the database", "Store less at once."),
+}
+
+
+def _translate_sqlite(error: Exception, place: str) -> StemmaError | None:
+    match error:
+        case OverflowError() | UnicodeEncodeError():
+            return InvalidError(f"a value cannot be stored: {error}", hint="Numbers have 64 bits, text is Unicode.")
+        case sqlite3.Error():
+            code = getattr(error, "sqlite_errorcode", 0)
+            if code in _EXISTS:
+                return AlreadyExistsError(f"already taken: {error}", hint="Read what is there before writing again.")
+            return _by_primary_code(code & 0xFF, str(error), place)
+        case _:
+            return None
+
+
+def _by_primary_code(code: int, message: str, place: str) -> StemmaError | None:
+    if message.startswith("Could not decode to UTF-8"):
+        code = sqlite3.SQLITE_CORRUPT
+    if code == sqlite3.SQLITE_ERROR and message.startswith(("no such table", "no such column")):
+        what = "the database lacks a part of its schema"
+        return CorruptError(f"{what}: {message}", place=place, hint=CHECK_HINT)
+    kind, what, hint = _MEANINGS.get(code, (None, "", ""))
+    return None if kind is None else kind(f"{what}: {message}", place=place, hint=hint)
+
+
+def prepare_sqlite(driver: sqlite3.Connection) -> None:
+    """Give a connection the one function that `member_of` calls on SQLite before its release 3.41."""
+    driver.create_function("blob_of", 1, bytes.fromhex, deterministic=True)
+
+
+def _in_sqlite_transaction(driver: sqlite3.Connection) -> bool:
+    return driver.in_transaction
+
+
+def _sqlite_generation(driver: sqlite3.Connection) -> int:
+    """Return a number that is fixed inside a snapshot, and changes with every commit of another connection."""
+    return int(driver.execute("PRAGMA data_version").fetchone()[0])
+
+
+SQLITE = Dialect(
+    "sqlite",
+    sqlite.dialect(paramstyle="named"),
+    _as_json,
+    _translate_sqlite,
+    _in_sqlite_transaction,
+    generation=_sqlite_generation,
+)
 
 
 def _with_pragmas(connection: Connection, *pragmas: str) -> Connection:

@@ -108,12 +108,9 @@ class Transaction:
     def generation(self) -> object | None:
         """What names the committed state that is read: equal ones mean that nothing was committed in between.
 
-        None in a transaction that may write. SQLite's `data_version` is fixed inside a snapshot, and changes with every
-        commit of another connection; a reading connection makes none of its own.
+        None in a transaction that may write, and where the database does not tell.
         """
-        if not self._reads_only:
-            return None
-        return (self.connection.serial, self.connection.data_version())
+        return self.connection.generation() if self._reads_only else None
 
     @cached_property
     def ids(self) -> Ids:
@@ -123,7 +120,7 @@ class Transaction:
     @cached_property
     def ledger(self) -> DatabaseLedger:
         """Entries, tiles and checkpoints."""
-        return DatabaseLedger(self.connection)
+        return DatabaseLedger(self.connection, self.logs)
 
     @cached_property
     def records(self) -> DatabaseRecords:

@@ -16,9 +16,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from stemma.backends.database.dialect import SQLITE
 from stemma.backends.database.schema import LEVEL, level
-from stemma.backends.database.sqlite import SqliteFile, level_of
+from stemma.backends.database.sqlite import SQLITE, SqliteFile, level_of
 from stemma.errors import StemmaError, UnavailableError, UnsupportedError
 
 SCRIPTS = Path(__file__).parent.parent / "migrations"

@@ -2,7 +2,7 @@
 
 The new tables are made in a file of their own, to which the real database is attached for reading: a projection that
 reads records finds them there, and one that tried to write anything but projected tables would fail. Entries are
-replayed in the order in which they were committed, so that ids which count up come out the same.
+replayed in the order in which they were written, so that ids which count up come out the same.
 """
 
 import sqlite3
@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 from urllib.parse import quote
 
-from sqlalchemy import Table, literal_column, select
+from sqlalchemy import Table, select
 
-from stemma.backends.database.dialect import SQLITE, Connection, Statement, prepare_sqlite
+from stemma.backends.database.dialect import Connection, Statement
 from stemma.backends.database.ledger import entries
 from stemma.backends.database.maintenance.check import schema_of
 from stemma.backends.database.schema import TableClass, tables_of
-from stemma.backends.database.sqlite import SqliteFile, create_table
+from stemma.backends.database.sqlite import SQLITE, SqliteFile, create_table, prepare_sqlite
 from stemma.backends.database.transaction import Transaction
 from stemma.errors import CorruptError, StemmaError
 from stemma.ledger import Entry
@@ -31,7 +31,7 @@ Filler: TypeAlias = Callable[[Transaction], None]
 """Fills projected tables from what is not in the database, such as the footers of packs."""
 
 MAX_DIFFERENCES = 100
-_ENTRIES = Statement(select(entries.c.data).order_by(literal_column("entries.rowid")))
+_ENTRIES = Statement(select(entries.c.data).order_by(entries.c.position))
 
 
 @dataclass(frozen=True, slots=True)

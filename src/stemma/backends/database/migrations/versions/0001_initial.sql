@@ -83,6 +83,7 @@ CREATE TABLE edges (
 CREATE INDEX ix_edges_down ON edges (parent, id, child, kind);
 CREATE INDEX ix_edges_up ON edges (child, id, parent, kind);
 CREATE TABLE entries (
+	position INTEGER NOT NULL,
 	namespace TEXT NOT NULL,
 	sequence INTEGER NOT NULL,
 	time INTEGER NOT NULL,
@@ -91,10 +92,11 @@ CREATE TABLE entries (
 	concerns TEXT NOT NULL,
 	leaf_hash BLOB NOT NULL CONSTRAINT ck_entries_leaf_hash_size CHECK (length(leaf_hash) = 32),
 	data BLOB NOT NULL,
-	CONSTRAINT pk_entries PRIMARY KEY (namespace, sequence)
+	CONSTRAINT pk_entries PRIMARY KEY (position)
 )
  STRICT;
 CREATE INDEX ix_entries_concerns ON entries (namespace, concerns, sequence);
+CREATE UNIQUE INDEX ux_entries_sequence ON entries (namespace, sequence);
 CREATE TABLE evidence (
 	namespace TEXT NOT NULL,
 	model TEXT NOT NULL,
