@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from stemma.backends.database.maintenance.check import Finding as Finding  # noqa: PLC0414  # re-exported
     from stemma.backends.database.maintenance.migrate import Migrated as Migrated  # noqa: PLC0414  # re-exported
     from stemma.backends.database.maintenance.rebuild import Rebuilt as Rebuilt  # noqa: PLC0414  # re-exported
+    from stemma.http.service import Service as Service  # noqa: PLC0414  # re-exported
 
 DATABASE = "stemma.db"
 IDENTITY = "identity"
@@ -271,8 +272,8 @@ class Serving:
     log_requests: bool
 
 
-def serve(folder: RepositoryFolder, serving: Serving, announce: Callable[[str], None]) -> None:
-    """Serve a repository over HTTP until a signal says to end; `announce` is told the URL once it answers.
+def open_service(folder: RepositoryFolder, serving: Serving) -> "Service":
+    """Return what serves a repository over HTTP; it closes the folder at its end.
 
     While nobody has a role, whoever reaches it is the folder's owner; so it must be loopback. UnsupportedError where
     what the server is made of is not installed.
@@ -294,9 +295,14 @@ def serve(folder: RepositoryFolder, serving: Serving, announce: Callable[[str], 
     owner = folder.owner(serving.owner) if is_open else None
     runner = Runner(system, lambda tx, token: access.authenticate(tx, token, owner=owner))
     lines = standard_lines(serving.log_level, requests=serving.log_requests)
-    service = Service(runner, (open_native(),), lines, folder.close)
-    listener = address.listen()
-    service.run(listener, address, lambda: announce(address.url(listener.getsockname()[1])), is_open=is_open)
+    return Service(runner, (open_native(),), lines, folder.close, address, is_open=is_open)
+
+
+def serve(folder: RepositoryFolder, serving: Serving, announce: Callable[[str], None]) -> None:
+    """Serve a repository over HTTP until a signal says to end; `announce` is told the URL once it answers."""
+    service = open_service(folder, serving)
+    listener = service.address.listen()
+    service.server(listener, lambda: announce(service.address.url(listener))).serve_until_told()
 
 
 def _signers(folder: Path, passphrase: str | None) -> Callable[[], tuple[Signer, ...]]:

@@ -6,17 +6,18 @@ end would fill the memory. What is no HTTP is told as a problem, like all else.
 
 import asyncio
 import socket
+from http import HTTPStatus
 from typing import Any
 
 import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from stemma.http.problems import answer_problem, out_of_time, refuse
+from stemma.errors import InvalidError, StemmaError, TooLargeError, UnavailableError
+from stemma.http.problems import HttpError, answer_problem
 from stemma.http.running import Limits
 
-_REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
-
+_KINDS: dict[int, type[StemmaError]] = {408: UnavailableError, 431: TooLargeError, 503: UnavailableError}
 _LINGER = 2.0
 
 
@@ -39,6 +40,9 @@ class Bounded(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; small answers leave at once."""
         super().connection_made(transport)
+        if len(self.connections) > self.config.limits.connections:
+            self._refuse(503, f"there are {self.config.limits.connections} connections already")
+            return
         peer = transport.get_extra_info("socket")
         if peer is not None and peer.family in {socket.AF_INET, socket.AF_INET6}:
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -111,10 +115,9 @@ class Bounded(HttpToolsProtocol):
     def _refuse(self, status: int, message: str) -> None:
         if self.transport.is_closing():
             return
-        error = out_of_time(message) if status == 408 else refuse(status, message)  # noqa: PLR2004  # its status
-        answer = answer_problem(error, "")
+        answer = answer_problem(HttpError(status, _KINDS.get(status, InvalidError)(message)), "")
         self.transport.write(
             b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
-            % (status, _REASONS[status], answer.media_type, len(answer.body), answer.body)
+            % (status, HTTPStatus(status).phrase.encode(), answer.media_type, len(answer.body), answer.body)
         )
         self.transport.close()

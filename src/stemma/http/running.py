@@ -18,7 +18,7 @@ from stemma.names import SYSTEM_NAMESPACE
 from stemma.operations import Operation
 from stemma.operations.requests import Request
 from stemma.operations.views import View
-from stemma.system import Queued, System, Transaction, encode
+from stemma.system import KEPT_FOR, Queued, System, Transaction, encode
 
 Asked = TypeVar("Asked", bound=Request)
 Shown = TypeVar("Shown", bound=View)
@@ -59,6 +59,8 @@ class Runner:
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "stemma-http"))
     grown: set[str] = field(default_factory=set)
     """The logs that may have grown here since they were signed last."""
+    on_batch: list[Callable[[int], None]] = field(default_factory=list)
+    """Told how many changes were answered together; from the writer's thread."""
 
     async def authenticate(self, asking: Asking) -> Caller:
         """Return who asks; UnauthenticatedError where nobody vouches for them."""
@@ -104,6 +106,12 @@ class Runner:
             self.grown.update(grown)
             raise
 
+    def forget_answers(self) -> None:
+        """Forget the answers whose keys are too old to be asked for again; blocks."""
+        executor = self.system.executor
+        if executor.read(lambda tx: tx.answers.oldest(), enter_refusals=False) is not None:
+            executor.write(lambda tx: tx.answers.drop(tx.now - KEPT_FOR), frozenset())
+
     def close(self) -> None:
         """Let the threads end."""
         self.pool.shutdown(wait=True)
@@ -121,27 +129,28 @@ class Runner:
             return executor.read(step, enter_refusals=False)
         except StemmaError as error:
             entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            if executor.submit_refusal(error, _hand_over, entered):
+            if executor.submit_refusal(error, self._hand_over, entered):
                 await entered
                 self.grown.add(SYSTEM_NAMESPACE if error.attempt is None else error.attempt.namespace)
             raise
 
     async def _submit(self, change: Callable[[Transaction], Result], logs: frozenset[str]) -> Result:
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self.system.executor.submit(change, logs, _hand_over, future)
+        self.system.executor.submit(change, logs, self._hand_over, future)
         try:
             return await future
         finally:
             self.grown.update(logs)
 
-
-def _hand_over(answered: Sequence[Queued]) -> None:
-    """Wake the loop once for all answers of a batch; runs in the writer's thread."""
-    loop: asyncio.AbstractEventLoop = answered[0].waiter.get_loop()
-    try:
-        loop.call_soon_threadsafe(_settle, answered)
-    except RuntimeError:
-        return  # the loop has ended, and with it all who waited
+    def _hand_over(self, answered: Sequence[Queued]) -> None:
+        """Wake the loop once for all answers of a batch; runs in the writer's thread."""
+        for tell in self.on_batch:
+            tell(len(answered))
+        loop: asyncio.AbstractEventLoop = answered[0].waiter.get_loop()
+        try:
+            loop.call_soon_threadsafe(_settle, answered)
+        except RuntimeError:
+            return  # the loop has ended, and with it all who waited
 
 
 def _settle(answered: Sequence[Queued]) -> None:

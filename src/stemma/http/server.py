@@ -5,6 +5,7 @@ The first SIGTERM or SIGINT ends it in order: no more connections, requests in f
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -20,10 +21,15 @@ if TYPE_CHECKING:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's server, told when it answers and what to do at the end."""
+    """Uvicorn's server at `listeners`, told when it answers and what to do at the end."""
 
     def __init__(
-        self, application: "ASGIApp", limits: Limits, started: Callable[[], None], closing: Callable[[], None]
+        self,
+        application: "ASGIApp",
+        listeners: Sequence[socket.socket],
+        limits: Limits,
+        started: Callable[[], None],
+        closing: Callable[[], None],
     ) -> None:
         config = Config(
             limits,
@@ -36,14 +42,17 @@ class Server(uvicorn.Server):
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=limits.connections,
             timeout_keep_alive=int(limits.idle),
             timeout_graceful_shutdown=int(limits.shutdown),
-            backlog=2048,
         )
         super().__init__(config)
+        self._listeners = list(listeners)
         self._started = started
         self._closing = closing
+
+    def serve_until_told(self) -> None:
+        """Serve until a signal, or `should_exit`, says to end."""
+        self.run(self._listeners)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
@@ -53,27 +62,14 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End in order."""
         await super().shutdown(sockets)
-        if not self.force_exit:
-            await asyncio.to_thread(self._closing)
+        await asyncio.to_thread(self._closing)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End in order at the first signal, at once at the second."""
-        del sig, frame
+        """End in order at the first signal, at once at the second: what was acknowledged is durable already."""
+        del frame
         if self.should_exit:
-            self.force_exit = True
+            os._exit(128 + sig)
         self.should_exit = True
-
-
-def run_server(  # what one process serves
-    application: "ASGIApp",
-    sockets: Sequence[socket.socket],
-    limits: Limits,
-    *,
-    started: Callable[[], None],
-    closing: Callable[[], None],
-) -> None:
-    """Serve until a signal says to end."""
-    Server(application, limits, started, closing).run(list(sockets))
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from stemma.errors import ForbiddenError, InvalidError, StemmaError, UnavailableError
 from stemma.http.application import Application
 from stemma.http.clockwork import Chore, Clockwork, Job
-from stemma.http.health import HealthDoor
+from stemma.http.figures import Figures
+from stemma.http.health import open_health
 from stemma.http.origins import Origins, is_loopback
 from stemma.http.requestlog import Lines
 from stemma.http.routes import Door
-from stemma.http.running import Limits, Runner
-from stemma.http.server import listen, run_server
+from stemma.http.running import Runner
+from stemma.http.server import Server, listen
 
-_SIGN_SECONDS = 1.0
+SIGN_SECONDS = 1.0
+_FORGET_SECONDS = 3600.0
+_MEASURE_SECONDS = 5.0
 _STOP_SECONDS = 5.0
 _LAST_PORT = 65535
 
@@ -25,7 +28,7 @@ class Address:
     """Where to listen, and under which origins others know it. Port 0 takes one that is free."""
 
     host: str = "127.0.0.1"
-    port: int = 8470
+    port: int = 0
     origins: Sequence[str] = ()
 
     @property
@@ -37,7 +40,7 @@ class Address:
         """Raise ForbiddenError where strangers could reach a repository that asks for no token."""
         if is_open and not self.is_local:
             raise ForbiddenError(
-                f"nobody has a role in this repository, so {self.host} would let everybody in",
+                f"nobody has a role in this repository, so on {self.host!r} everybody would be its owner",
                 hint="Add an admin first: 'stemma user add NAME --role admin'; or listen on 127.0.0.1.",
             )
 
@@ -47,64 +50,79 @@ class Address:
             raise InvalidError(f"there is no port {self.port}", hint=f"Ports are 0 to {_LAST_PORT}.")
         try:
             return listen(self.host, self.port)
-        except socket.gaierror as error:
-            raise InvalidError(f"{self.host!r} is no address of this machine: {error.strerror}") from error
+        except (socket.gaierror, UnicodeError) as error:
+            raise InvalidError(f"{self.host!r} is no address of this machine", hint="Try 127.0.0.1.") from error
         except OSError as error:
             raise self._in_the_way(error) from error
 
     def _in_the_way(self, error: OSError) -> StemmaError:
         where = f"{self.host}:{self.port}"
-        match error.errno:
-            case errno.EADDRINUSE:
-                return UnavailableError(
-                    f"something else listens on {where}", hint="Give another --port; --port 0 takes one that is free."
-                )
-            case errno.EACCES:
-                return UnavailableError(f"this account may not listen on {where}", hint="Give a --port above 1023.")
-            case errno.EADDRNOTAVAIL:
-                return InvalidError(f"{self.host!r} is no address of this machine", hint="Try 127.0.0.1 or 0.0.0.0.")
-            case _:
-                return UnavailableError(f"cannot listen on {where}: {error.strerror}")
+        if error.errno == errno.EADDRINUSE:
+            return UnavailableError(
+                f"something else listens on {where}", hint="Give another --port; --port 0 takes one that is free."
+            )
+        if error.errno == errno.EACCES:
+            return UnavailableError(f"this account may not listen on {where}", hint="Give a --port above 1023.")
+        if error.errno == errno.EADDRNOTAVAIL:
+            return InvalidError(f"{self.host!r} is no address of this machine", hint="Try 127.0.0.1 or 0.0.0.0.")
+        return UnavailableError(f"cannot listen on {where}: {error.strerror}")
 
-    def url(self, port: int) -> str:
+    def url(self, listener: socket.socket) -> str:
         """Return what to type into a client on this machine."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104  # it is not bound here
-        return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # it is not bound here
+        return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What one process serves. `jobs` are done by the clock; `close` lets go of the system at the very end."""
+    """What one process serves. `jobs` are done by the clock; `close` lets go of the system at the very end.
+
+    `is_open` says that nobody has a role, so that whoever reaches it is the owner. `folder` is where several processes
+    of one server count together.
+    """
 
     runner: Runner
     doors: Sequence[Door]
     lines: Lines
     close: Callable[[], None]
+    address: Address
+    is_open: bool
     jobs: Sequence[Job] = ()
-    limits: Limits = field(default_factory=Limits)
+    folder: str | None = None
+    figures: Figures = field(init=False)
 
-    def application(self, address: Address, *, is_open: bool) -> Application:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "figures", Figures(self.lines, self.folder))
+
+    def application(self) -> Application:
         """Return the ASGI application; TypeError where a route lacks its permission."""
-        any_host = not address.origins and not address.is_local and not is_open
+        address = self.address
+        any_host = not address.origins and not address.is_local and not self.is_open
         origins = Origins.of(address.origins, any_host=any_host)
-        return Application(self.runner, (*self.doors, HealthDoor()), origins, self.lines)
+        doors = (*self.doors, open_health(self.figures.text))
+        return Application(self.runner, doors, origins, self.figures)
 
-    def run(self, listener: socket.socket, address: Address, started: Callable[[], None], *, is_open: bool) -> None:
-        """Serve until a signal says to end; then sign what was entered, and close."""
-        application = self.application(address, is_open=is_open)
-        sign = Chore("sign", _SIGN_SECONDS, self.runner.sign)
-        clockwork = Clockwork((sign, *self.jobs), self.lines)
-
-        def closing() -> None:
-            clockwork.stop(_STOP_SECONDS)
-            self.runner.close()
-            try:
-                self.runner.system.sign()
-            finally:
-                self.close()
+    def server(self, listener: socket.socket, started: Callable[[], None]) -> Server:
+        """Return what serves at `listener` until it is told to end; then it signs what was entered, and closes."""
+        runner = self.runner
+        runner.on_batch.append(self.figures.batch)
+        chores = (
+            Chore("sign", SIGN_SECONDS, runner.sign),
+            Chore("forget answers", _FORGET_SECONDS, runner.forget_answers),
+            Chore("measure", _MEASURE_SECONDS, self.figures.measure),
+        )
+        clockwork = Clockwork((*chores, *self.jobs), self.lines)
 
         def begin() -> None:
             clockwork.start()
             started()
 
-        run_server(application, [listener], self.limits, started=begin, closing=closing)
+        def end() -> None:
+            clockwork.stop(_STOP_SECONDS)
+            runner.close()
+            try:
+                runner.system.sign()
+            finally:
+                self.close()
+
+        return Server(self.application(), [listener], runner.limits, begin, end)
