@@ -3,7 +3,7 @@
 A door holds a `System` and an operation; which database, disk or keys stand behind it is known in `app` alone.
 
 A change may carry an idempotency key. Its answer is then kept with it, in the transaction of the change itself, so that
-whoever lost the answer asks again and is told the same, and the change happens once.
+whoever lost the answer asks again and is told the same, and the change happens once. Secrets are not kept.
 """
 
 import hashlib
@@ -154,7 +154,8 @@ class System:
             if kept is not None and kept.time > tx.now - KEPT_FOR:
                 return _repeat(kept, digest, key)
             answer = encode(operation.run(self.subjects, tx, caller, request))
-            if not tx.answers.keep(caller.id, key, Kept(digest, answer, tx.now)):
+            kept_answer = b"" if operation.confidential else answer
+            if not tx.answers.keep(caller.id, key, Kept(digest, kept_answer, tx.now)):
                 raise ConflictError(f"the idempotency key {key!r} is in use right now", hint="Ask again.")
             return answer
 
@@ -203,5 +204,10 @@ def _repeat(kept: Kept, digest: bytes, key: str) -> bytes:
         raise ConflictError(
             f"the idempotency key {key!r} was used for another request",
             hint="Use a new key for each change, and the same only to repeat it.",
+        )
+    if not kept.answer:
+        raise ConflictError(
+            f"the change with the idempotency key {key!r} is done, and the secret in its answer was told once",
+            hint="Take back what it made, and make another with a new key.",
         )
     return kept.answer

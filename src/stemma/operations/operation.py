@@ -80,6 +80,7 @@ class Operation(Generic[Asked, Answered]):
     request: type[Asked]
     response: type[Answered]
     permission: Permission | None
+    The answer of a `confidential` one holds a secret: it is told once, and kept nowhere.
     method: Method
     path: str
     run: Callable[[Subjects, Transaction, Caller, Asked], Answered]
@@ -90,6 +91,7 @@ class Operation(Generic[Asked, Answered]):
             raise TypeError(f"operation {self.name!r} writes, but does not say to which log")
 
     @property
+    confidential: bool = False
     def writes(self) -> bool:
         """Whether it may change anything; one that does not runs on a connection that cannot."""
         return self.method != "GET"

@@ -42,6 +42,8 @@ def _principal(subjects: Subjects, tx: Transaction, caller: Caller, text: str | 
     return subjects.access.who(tx, caller, caller.id if text is None else text)
 
 
-CREATE = Operation("token.create", CreateToken, TokenCreated, None, "POST", "/tokens", _create, system_log)
+CREATE = Operation(
+    "token.create", CreateToken, TokenCreated, None, "POST", "/tokens", _create, system_log, confidential=True
+)
 LIST = Operation("token.list", ListTokens, TokenPage, None, "GET", "/tokens", _list)
 REVOKE = Operation("token.revoke", OfToken, Done, None, "DELETE", "/token", _revoke, system_log)
