@@ -1,7 +1,7 @@
 """Refusals that the ledger remembers: at most one a minute for each (principal, action, thing), with a count.
 
-Each refusal is counted first. A count becomes an entry when the last entry for the same is a minute old, also when it
-is another refusal that brings it up, so that none is lost for long.
+Each refusal is counted first. A count becomes an entry when the last entry for the same is a minute old: when another
+refusal in its namespace brings it up, or a job does, so that none is lost for long.
 """
 
 from dataclasses import dataclass
@@ -29,8 +29,11 @@ class RefusalStore(Protocol):
     def count(self, attempt: Attempt) -> None:
         """Count one refusal."""
 
-    def due(self, before: int, limit: int) -> tuple[Refused, ...]:
-        """Return counts above 0 whose last entry was at or before `before` (µs), or that were never entered."""
+    def due(self, before: int, limit: int, namespace: str | None = None) -> tuple[Refused, ...]:
+        """Return counts above 0 whose last entry was at or before `before` (µs), or that were never entered.
+
+        With `namespace` only those of attempts there.
+        """
 
     def settle(self, attempt: Attempt, time: int) -> None:
         """Note that the count was entered at `time`; it starts from 0 again."""
@@ -49,9 +52,21 @@ def enter_refusal(tx: RefusalTransaction, error: StemmaError) -> None:
     if error.attempt is None:
         return
     tx.refusals.count(error.attempt)
-    for refused in tx.refusals.due(tx.now - MINUTE, _AT_ONCE):
+    enter_due_refusals(tx, error.attempt.namespace)
+
+
+def enter_due_refusals(tx: RefusalTransaction, namespace: str) -> int:
+    """Enter the counts that are due for attempts in `namespace`, in its log or in `_system`; return how many."""
+    due = tx.refusals.due(tx.now - MINUTE, _AT_ONCE, namespace)
+    for refused in due:
         append(tx, _draft(tx, refused))
         tx.refusals.settle(refused.attempt, tx.now)
+    return len(due)
+
+
+def namespaces_with_refusals(tx: RefusalTransaction) -> tuple[str, ...]:
+    """Return namespaces in which counts are due, at least one where there are any."""
+    return tuple(dict.fromkeys(each.attempt.namespace for each in tx.refusals.due(tx.now - MINUTE, _AT_ONCE)))
 
 
 def _draft(tx: RefusalTransaction, refused: Refused) -> Draft:

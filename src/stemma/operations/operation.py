@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
-from stemma.access import Access, Caller, Permission
+from stemma.access import Access, Caller, Permission, RefusalTransaction
 from stemma.artifacts.artifacts import Artifacts
 from stemma.artifacts.ports import ArtifactTransaction
 from stemma.ledger import LogTransaction
@@ -38,7 +38,13 @@ class Referring(Protocol):
 
 
 class Transaction(
-    RegistryTransaction, WebhookTransaction, ArtifactTransaction, UpkeepTransaction, LogTransaction, Protocol
+    RegistryTransaction,
+    WebhookTransaction,
+    RefusalTransaction,
+    ArtifactTransaction,
+    UpkeepTransaction,
+    LogTransaction,
+    Protocol,
 ):
     """What operations ask of a transaction: all that the subjects ask."""
 

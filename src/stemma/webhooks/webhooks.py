@@ -71,8 +71,6 @@ class Webhooks:
         """
         where = namespace or SYSTEM_NAMESPACE
         require(tx, caller, Permission.MAINTAIN, where)
-        if where != SYSTEM_NAMESPACE and tx.ledger.head(where).size == 0:
-            raise NotFoundError(f"there is no namespace {where!r}")
         address = Address.parse(url)
         self.rules.check(address)
         patterns = check_patterns(events)

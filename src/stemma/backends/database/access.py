@@ -139,12 +139,14 @@ _FORGET_TOKEN = Statement(delete(token_hashes).where(token_hashes.c.id == bindpa
 _OF_ATTEMPT = [refusals.c[name] == bindparam(f"of_{name}") for name in _ATTEMPT]
 _BEGIN = Statement(insert_or_ignore(refusals))
 _COUNT = Statement(update(refusals).values(count=refusals.c.count + 1).where(*_OF_ATTEMPT))
-_DUE = Statement(
+_due = (
     select(*(refusals.c[name] for name in _ATTEMPT), refusals.c.count)
     .where(refusals.c.count > 0, refusals.c.entered <= bindparam("before"))
     .order_by(*(refusals.c[name] for name in _ATTEMPT))
     .limit(bindparam("size"))
 )
+_DUE = Statement(_due)
+_DUE_IN = Statement(_due.where(refusals.c.namespace == bindparam("within")))
 _SETTLE = Statement(update(refusals).values(count=0, entered=bindparam("time")).where(*_OF_ATTEMPT))
 _FORGET = Statement(delete(refusals).where(refusals.c.count == 0, refusals.c.entered <= bindparam("before")))
 _NEVER = -(2**62)
@@ -324,9 +326,12 @@ class DatabaseRefusals:
             key = {name: getattr(attempt, name) for name in _ATTEMPT}
             self._connection.run(_BEGIN, **key, count=1, entered=_NEVER)
 
-    def due(self, before: int, limit: int) -> tuple[Refused, ...]:
+    def due(self, before: int, limit: int, namespace: str | None = None) -> tuple[Refused, ...]:
         """Return counts above 0 whose last entry was at or before `before` (µs), or that were never entered."""
-        rows = self._connection.all(_DUE, before=before, size=limit)
+        if namespace is None:
+            rows = self._connection.all(_DUE, before=before, size=limit)
+        else:
+            rows = self._connection.all(_DUE_IN, before=before, size=limit, within=namespace)
         return tuple(Refused(Attempt(*row[:-1]), row[-1]) for row in rows)
 
     def settle(self, attempt: Attempt, time: int) -> None:
