@@ -240,7 +240,7 @@ def test_status_says_what_is_here_and_one_next_step(folder: Path) -> None:
         (["push", "bank/loans", "m", "-m", "x", "--metric", "auc=good"], 2, "auc"),
         (["push", "bank/loans", "m", "-m", "x", "--branch", "latest"], 2, "latest"),
         (["release", "bank/loans@1.0.0"], 5, ""),
-        (["ls", "--repo", "https://stemma.example"], 1, "server"),
+        (["ls", "--repo", "ftp://stemma.example"], 2, "server"),
         (["tree", "bank/none"], 3, "bank/none"),
         (["log", "bank/none"], 3, "bank/none"),
         (["label", "bank/loans@1.0.0", "bad"], 2, "NAME=VALUE"),

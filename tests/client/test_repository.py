@@ -19,7 +19,6 @@ from stemma.errors import (
     NotFoundError,
     RefusedError,
     UnauthenticatedError,
-    UnsupportedError,
 )
 from tests.artifacts.test_store import hostile_tree
 
@@ -198,8 +197,8 @@ def test_mistakes_are_told_apart(repository: Repository, source: Path, tmp_path:
         Repository.init(tmp_path / "work")
     with pytest.raises(NotFoundError):
         Repository.open(tmp_path / "nowhere")
-    with pytest.raises(UnsupportedError):
-        Repository.open("http://127.0.0.1:1")
+    with pytest.raises(InvalidError, match="server"):
+        Repository.open("ftp://127.0.0.1:1")
     with pytest.raises(AlreadyExistsError):
         repository.push("bank/loans", source, message="again", version="1.0.0")
     with pytest.raises(InvalidError):

@@ -8,20 +8,19 @@ from typing import TypeVar
 import click
 
 from stemma.cli.session import Session
+from stemma.client.address import is_address
 from stemma.client.repository import Repository
-from stemma.errors import NotFoundError, StemmaError, UnsupportedError
+from stemma.errors import NotFoundError, StemmaError
 
 Item = TypeVar("Item")
 _SUGGESTIONS = 100
 
 
 def open_repository(session: Session) -> Repository:
-    """Open the repository that the session works on; where there is none, a NotFoundError says how to begin."""
+    """Open the repository that the session works on, in a folder or on a server; a NotFoundError says how to begin."""
     where = session.settings.text("repo")
-    if where is not None and "://" in where:
-        raise UnsupportedError(
-            f"{where!r} is a server, and this release works on folders only", hint="Give a folder that holds .stemma."
-        )
+    if where is not None and is_address(where):
+        return Repository.open(where, warn=session.warn)
     root = session.root
     if root is None:
         here = Path.cwd() if where is None else Path(where)

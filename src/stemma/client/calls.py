@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from stemma.artifacts.manifest import Manifest
+from stemma.artifacts.verification import Report
+from stemma.client.files.checkout import Checkout
 from stemma.client.files.transfer import Stored
 from stemma.client.files.wanted import Wanted
 from stemma.client.progress import Progress
@@ -19,13 +21,13 @@ from stemma.operations.requests import Request
 from stemma.operations.views import View
 
 if TYPE_CHECKING:
-    from stemma.client.local.upkeep import Upkeep
+    from stemma.app import Finding, Migrated, Rebuilt
 
 Asked = TypeVar("Asked", bound=Request)
 Answered = TypeVar("Answered", bound=View)
 
 
-class Transfer(Protocol):
+class Wire(Protocol):
     """The bytes of versions, on their way in and out. Nothing that is not verified is ever seen."""
 
     def store(self, namespace: str, source: Path, *, follow_links: bool, progress: Progress) -> Stored:
@@ -36,16 +38,20 @@ class Transfer(Protocol):
         """Return the list of files; it has the digest that is wanted."""
         ...
 
-    def check_out(self, wanted: Wanted, destination: Path, *, overwrite: bool, progress: Progress) -> None:
+    def check_out(self, wanted: Wanted, destination: Path, *, overwrite: bool, progress: Progress) -> Checkout:
         """Write the files into `destination`, as `client.files.checkout.check_out` says."""
-        ...
-
-    def shared(self, wanted: Wanted, progress: Progress) -> Path:
-        """Return a verified folder with the files, which others use too: it must not be written to."""
         ...
 
     def check(self, wanted: Wanted, progress: Progress) -> Iterator[tuple[str, str]]:
         """Read every file again and yield (path, what is wrong) of those that are not what they were."""
+        ...
+
+
+class Transfer(Wire, Protocol):
+    """The bytes of versions, and a place on this machine for those that are used again."""
+
+    def shared(self, wanted: Wanted, progress: Progress) -> Path:
+        """Return a verified folder with the files, which others use too: it must not be written to."""
         ...
 
 
@@ -79,6 +85,43 @@ class Logs(Protocol):
         ...
 
 
+class Upkeep(Protocol):
+    """What the owner of a folder can do to it."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds `.stemma`."""
+        ...
+
+    def check(self) -> "tuple[Finding, ...]":
+        """Return what is wrong with the database, nothing where all is well; only reads."""
+        ...
+
+    def migrate(self) -> "Migrated":
+        """Bring the database to the level of this release, after a backup."""
+        ...
+
+    def rebuild(self, *, repair: bool) -> "Rebuilt":
+        """Make names, numbers and edges again from the log and compare; with `repair` replace what differs."""
+        ...
+
+    def verify(self, *, deep: bool, progress: Progress) -> Report:
+        """Check the whole store; `deep` reads every byte."""
+        ...
+
+    def stored(self) -> int:
+        """Return how many bytes all packs take."""
+        ...
+
+
+class Run(Protocol):
+    """Runs one operation."""
+
+    def __call__(self, operation: Operation[Asked, Answered], request: Asked, /) -> Answered:
+        """Return what it answers; a change is durable by then."""
+        ...
+
+
 class Calls(Protocol):
     """One repository, asked by one caller."""
 
@@ -104,7 +147,7 @@ class Calls(Protocol):
         """Return the logs."""
         ...
 
-    def upkeep(self, wish: str) -> "Upkeep":
+    def upkeep(self, wish: str) -> Upkeep:
         """Return what the owner of a folder can do; UnsupportedError on a server, which says that `wish` is one."""
         ...
 

@@ -38,7 +38,7 @@ from stemma.operations.requests import (
     SetTitle,
     Withdraw,
 )
-from stemma.operations.views import FileView, ModelView, Registered, Resolved, TreeNode, VersionView
+from stemma.operations.views import FileView, ModelView, Registered, TreeNode, VersionView
 from stemma.records import Digest
 from stemma.registry import Parameter
 from stemma.settings import Settings, account_name, find_repository, load_settings
@@ -87,8 +87,10 @@ class Repository:
         """
         where = where or load_settings().text("repo")
         if where is not None and is_address(where):
-            del token, warn
-            raise UnsupportedError(f"{str(where)!r} is a server, and this release works on folders only")
+            from stemma.client.remote.calls import open_server
+
+            settings = load_settings(flags={"token": token})
+            return cls(open_server(str(where), settings, warn), settings)
         root = find_repository(Path.cwd()) if where is None else Path(where).absolute()
         if root is None:
             raise NotFoundError(
@@ -201,12 +203,11 @@ class Repository:
 
     def path(self, reference: str, progress: Progress = SILENCE) -> Path:
         """Return a verified folder with the files of a version, shared and not to be written to."""
-        found = self._calls.run(versions.RESOLVE, Resolve(reference=reference))
-        return self._calls.files.shared(_wanted(found), progress)
+        return self._calls.files.shared(_wanted(self.show(reference)), progress)
 
     def load(self, reference: str, *, trust: bool = False) -> object:
         """Return the model of a version; what could run code when it is read needs `trust`."""
-        found = self._calls.run(versions.RESOLVE, Resolve(reference=reference))
+        found = self.show(reference)
         folder = self._calls.files.shared(_wanted(found), SILENCE)
         return load_folder(folder, trust=trust, reference=found.reference)
 
@@ -321,7 +322,7 @@ def _metric(name: str, value: float) -> MetricGiven:
     return MetricGiven(name=name, value=value)
 
 
-def _wanted(found: VersionView | Resolved) -> Wanted:
+def _wanted(found: VersionView) -> Wanted:
     return Wanted(f"{found.model}@{found.digest}", Digest(found.manifest))
 
 

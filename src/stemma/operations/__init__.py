@@ -3,11 +3,11 @@
 A new operation is a request, a view, and a row in the file of its noun; every door finds it here.
 """
 
-from stemma.operations import log, models, pointers, relations, versions
+from stemma.operations import evidence, log, models, pointers, relations, server, versions
 from stemma.operations.operation import AnyOperation, Operation, Subjects, Transaction
 from stemma.operations.people import roles, tokens, users
 
-NOUNS = (models, versions, pointers, relations, log, users, roles, tokens)
+NOUNS = (models, versions, pointers, relations, log, evidence, server, users, roles, tokens)
 TABLE: tuple[AnyOperation, ...] = tuple(
     value for noun in NOUNS for value in vars(noun).values() if isinstance(value, Operation)
 )

@@ -11,18 +11,20 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from stemma.artifacts.manifest import Manifest, ManifestFile
 from stemma.artifacts.pipeline import THREADS, ordered_map
-from stemma.artifacts.reading import FileReader, StoredFile
 from stemma.client.files.beneath import Beneath, file_errors
 from stemma.errors import ConflictError, CorruptError, InvalidError
 from stemma.records import Digest
 
+Held = TypeVar("Held")
+Where_contra = TypeVar("Where_contra", contravariant=True)
 WORK = ".stemma-checkout"
 _LOCK = f"{WORK}/lock"
 _TOGETHER = 64  # small files a task
@@ -31,6 +33,14 @@ _ALLOCATED = 1 << 20
 _CANNOT_ALLOCATE = frozenset({errno.EOPNOTSUPP, errno.EINVAL})
 _PORTION = 1 << 20
 _X_BITS = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
+
+
+class Contents(Protocol[Where_contra]):
+    """Where the content of files comes from, each told by where it is there. Used from several threads at once."""
+
+    def stream(self, file: Where_contra, pool: Executor | None = None) -> Iterator[bytes]:
+        """Yield the content; a CorruptError, at the end at the latest, where its SHA-256 is not the file's."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,8 @@ class Checkout:
 
 def check_out(
     manifest: Manifest,
-    stored: Mapping[Digest, StoredFile],
-    reader: FileReader,
+    stored: Mapping[Digest, Held],
+    reader: Contents[Held],
     destination: Path,
     *,
     overwrite: bool = False,
@@ -72,8 +82,8 @@ def check_out(
 
 def _check_out(
     manifest: Manifest,
-    stored: Mapping[Digest, StoredFile],
-    reader: FileReader,
+    stored: Mapping[Digest, Held],
+    reader: Contents[Held],
     destination: Path,
     *,
     overwrite: bool,
@@ -208,10 +218,10 @@ class _Present:
 
 
 @dataclass(frozen=True, slots=True)
-class _Writer:
+class _Writer(Generic[Held]):
     folder: Beneath
-    stored: Mapping[Digest, StoredFile]
-    reader: FileReader
+    stored: Mapping[Digest, Held]
+    reader: Contents[Held]
     pool: ThreadPoolExecutor
     progress: Callable[[int], None]
 

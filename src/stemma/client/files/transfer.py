@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,16 +102,21 @@ def check_out_manifest(
 
 
 def cached_folder(system: System, manifest_digest: Digest, cache: Path, progress: Progress) -> Path:
-    """Return a verified folder with the files of a manifest, which others share: it must not be written to.
+    """Return a verified folder with the files of a manifest, which others share: it must not be written to."""
+    place = cache / manifest_digest.hex
+    return filled(place, lambda: check_out_manifest(system, manifest_digest, place, overwrite=True, progress=progress))
+
+
+def filled(place: Path, check_out: Callable[[], Checkout]) -> Path:
+    """Return `place` once `check_out` has made it hold the files of a manifest, and nothing else.
 
     What is there already is checked, byte by byte; what is not right any more is written again, what was put there is
     removed. Waits while another process does the same.
     """
-    place = cache / manifest_digest.hex
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            done = check_out_manifest(system, manifest_digest, place, overwrite=True, progress=progress)
+            done = check_out()
         except ConflictError:
             if time.monotonic() > deadline:
                 raise

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stemma.access import Caller
 from stemma.artifacts.manifest import Manifest
+from stemma.client.files.checkout import Checkout
 from stemma.client.files.transfer import Stored, cached_folder, check_out_manifest, store_folder, told
 from stemma.client.files.wanted import Wanted
 from stemma.client.progress import Progress
@@ -37,9 +38,11 @@ class LocalTransfer:
         artifacts = self.folder.system.subjects.artifacts
         return self.folder.system.executor.read(lambda tx: artifacts.manifest(tx, wanted.manifest))
 
-    def check_out(self, wanted: Wanted, destination: Path, *, overwrite: bool, progress: Progress) -> None:
+    def check_out(self, wanted: Wanted, destination: Path, *, overwrite: bool, progress: Progress) -> Checkout:
         """Write the files into `destination`, each verified before it is seen."""
-        check_out_manifest(self.folder.system, wanted.manifest, destination, overwrite=overwrite, progress=progress)
+        return check_out_manifest(
+            self.folder.system, wanted.manifest, destination, overwrite=overwrite, progress=progress
+        )
 
     def shared(self, wanted: Wanted, progress: Progress) -> Path:
         """Return a verified folder with the files, in the repository's own cache."""

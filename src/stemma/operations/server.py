@@ -1,0 +1,30 @@
+"""Operations on the server itself: what it is."""
+
+from functools import lru_cache
+from importlib.metadata import version
+
+from stemma.access import Caller
+from stemma.operations.operation import Operation, Subjects, Transaction
+from stemma.operations.requests import Nothing
+from stemma.operations.views import View
+
+
+class ServerView(View, frozen=True, kw_only=True):
+    """A server: `identity` is the id of its repository, `version` the release of Stemma that answers."""
+
+    identity: str
+    version: str
+
+
+def _show(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing) -> ServerView:
+    del tx, caller, asked
+    return ServerView(identity=subjects.ledger.repository, version=release())
+
+
+@lru_cache(maxsize=1)
+def release() -> str:
+    """Return the release of Stemma that runs."""
+    return version("stemma-ml")
+
+
+SERVER = Operation("server.show", Nothing, ServerView, None, "GET", "/server", _show)
