@@ -80,24 +80,24 @@ class Operation(Generic[Asked, Answered]):
 
     `log` says from the request which namespace's log a write appends to, so that this log can be locked before; each
     operation that writes has one. What cannot be read from the request is the InvalidError that the operation raises.
+    The answer of a `confidential` one holds a secret: it is told once, and kept nowhere.
     """
 
     name: str
     request: type[Asked]
     response: type[Answered]
     permission: Permission | None
-    The answer of a `confidential` one holds a secret: it is told once, and kept nowhere.
     method: Method
     path: str
     run: Callable[[Subjects, Transaction, Caller, Asked], Answered]
     log: Callable[[Asked], str] | None = None
+    confidential: bool = False
 
     def __post_init__(self) -> None:
         if self.writes and self.log is None:
             raise TypeError(f"operation {self.name!r} writes, but does not say to which log")
 
     @property
-    confidential: bool = False
     def writes(self) -> bool:
         """Whether it may change anything; one that does not runs on a connection that cannot."""
         return self.method != "GET"
