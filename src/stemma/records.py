@@ -8,7 +8,7 @@ read: both sides hold to the same limits, whatever the interpreter's own are.
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn, Self, TypeAlias
 
 import msgspec
@@ -81,22 +81,31 @@ def canonical(value: Json) -> bytes:
 
 
 def is_plain(value: Json, depth: int = MAX_DEPTH) -> bool:
-    """Return whether `canonical_plain` may be used: no floats, ASCII keys, built-in types, at most `depth` levels.
+    """Return whether `canonical_plain` may be used: ASCII keys, built-in types, at most `depth` levels.
 
-    Within ASCII, the order of code points is the order of UTF-16 units that RFC 8785 section 3.2.3 asks for.
+    Within ASCII, the order of code points is the order of UTF-16 units that RFC 8785 section 3.2.3 asks for. Floats
+    are those that every shortest form writes alike: with a fraction, and from 0.0001 to 10^15 in size.
     """
     if type(value) is dict and depth > 0:
-        for key, item in value.items():
+        for key in value:
             if type(key) is not str or not key.isascii():
                 return False
-            if type(item) not in _LEAVES and not is_plain(item, depth - 1):
-                return False
-        return True
+        return _are_plain(value.values(), depth - 1)
     if (type(value) is list or type(value) is tuple) and depth > 0:
-        return all(type(item) in _LEAVES or is_plain(item, depth - 1) for item in value)
+        return _are_plain(value, depth - 1)
     if type(value) is int:
         return -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER
+    if type(value) is float:
+        return 1e-4 <= abs(value) < 1e15 and not value.is_integer()  # noqa: PLR2004  # as the docstring says
     return type(value) in _LEAVES
+
+
+def _are_plain(values: Iterable[Json], depth: int) -> bool:
+    for item in values:
+        kind = type(item)
+        if kind not in _LEAVES and not is_plain(item, depth):
+            return False
+    return True
 
 
 def canonical_plain(value: Json) -> bytes:
@@ -124,15 +133,31 @@ def read_record(data: bytes, *, place: str) -> Mapping[str, Json]:
     return value
 
 
+def read_unchecked(data: bytes, *, place: str) -> Mapping[str, Json]:
+    """Decode what a caller will write again and compare, which says whether it was canonical."""
+    value = _load(data, place)
+    if not isinstance(value, dict):
+        raise CorruptError("not a JSON object, which a record is", place=place)
+    return value
+
+
 def read_canonical(data: bytes, *, place: str) -> Json:
     """Decode what `canonical` wrote; any other bytes are a CorruptError. Whole doubles come back as equal ints."""
+    value = _load(data, place)
     try:
-        value: Json = json.loads(data.decode("utf-8"), parse_int=_read_whole, parse_constant=_refuse_constant)
         exact = canonical(value) == data
-    except (ValueError, RecursionError, InvalidError) as error:
+    except InvalidError as error:
         raise CorruptError(f"not canonical JSON: {error}", place=place) from error
     if not exact:
         raise CorruptError("not the canonical form of the JSON that it holds", place=place)
+    return value
+
+
+def _load(data: bytes, place: str) -> Json:
+    try:
+        value: Json = json.loads(data.decode("utf-8"), parse_int=_read_whole, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise CorruptError(f"not canonical JSON: {error}", place=place) from error
     return value
 
 

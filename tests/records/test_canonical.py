@@ -137,6 +137,12 @@ def test_every_character_is_written_alike() -> None:
     assert canonical_plain(every) == rfc8785.dumps(every)
 
 
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.floats(1e-5, 1e-3) | st.floats(1e14, 1e16))
+def test_a_float_has_one_form_on_both_paths(number: float) -> None:
+    assert canonical(number) == rfc8785.dumps(number)
+    assert canonical({"a": [number, -number]}) == rfc8785.dumps({"a": [number, -number]})
+
+
 def test_what_is_plain() -> None:
     assert is_plain({"a": [1, None, True, "ü", (), {}]})
     assert not is_plain({"ü": 1})

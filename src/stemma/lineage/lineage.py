@@ -30,8 +30,14 @@ class LineageStore(GraphStore, Protocol):
     def is_linked(self, name: str) -> bool:
         """Return whether the node was written with its parents; others are only named as a parent so far."""
 
-    def link(self, child: str, edges: Sequence[tuple[str, int]]) -> None:
-        """Write a node, the edges to its parents with the codes of their kinds, and parents not yet named."""
+    def add(self, name: str, parents: int) -> int | None:
+        """Write a node that will have so many parents, and return its id; None where it is known, which changes nothing."""
+
+    def link(self, child: str, edges: Sequence[tuple[str, int]], node: int | None) -> None:
+        """Write the edges to a node's parents with the codes of their kinds, and parents not yet named.
+
+        `node` is what `add` returned: None for one that was named as a parent before.
+        """
 
 
 class LineageTransaction(Protocol):
@@ -103,13 +109,17 @@ def link(tx: LineageTransaction, child: str, edges: Sequence[Edge]) -> bool:
         raise InvalidError(f"{child} has {len(edges)} parents", hint=f"At most {MAX_PARENTS} are kept.")
     if len(set(edges)) != len(edges):
         raise InvalidError(f"{child} names a parent twice in the same way")
+    if any(edge.parent == child for edge in edges):
+        raise InvalidError(f"{child} would become its own ancestor")
     store = tx.lineage
-    if store.is_linked(child):
+    node = store.add(child, len(edges))
+    if node is None and store.is_linked(child):
         if _parents(store, child) != set(edges):
             raise ConflictError(f"{child} was written with other parents", hint="A node's parents never change.")
         return False
-    _refuse_cycle(store, child, edges)
-    store.link(child, [(edge.parent, CODES[edge.kind]) for edge in edges])
+    if node is None:
+        _refuse_cycle(store, child, edges)
+    store.link(child, [(edge.parent, CODES[edge.kind]) for edge in edges], node)
     return True
 
 
@@ -136,9 +146,6 @@ def _parents(store: LineageStore, child: str) -> set[Edge]:
 
 def _refuse_cycle(store: LineageStore, child: str, edges: Sequence[Edge]) -> None:
     """Raise where `child` is an ancestor of a parent: only possible where it was named as a parent before."""
-    message = f"{child} would become its own ancestor"
-    if any(edge.parent == child for edge in edges):
-        raise InvalidError(message)
     known = store.find(child, "children")
     if known is None or known[2] == 0:
         return
@@ -150,7 +157,7 @@ def _refuse_cycle(store: LineageStore, child: str, edges: Sequence[Edge]) -> Non
         traversal = Traversal(start, "parents", bound)
         while not traversal.is_done:
             if any(node == known[0] for node, *_ in traversal.advance(store, _WALK, EDGES_PER_PAGE)):
-                raise InvalidError(message)
+                raise InvalidError(f"{child} would become its own ancestor")
 
 
 _Key: TypeAlias = tuple[str, Bound, Position]

@@ -19,7 +19,6 @@ from stemma.operations.requests import (
 from stemma.operations.views import Done, FileList, FileView, Registered, Resolved, VersionPage, VersionView
 from stemma.records import Digest
 from stemma.registry import (
-    External,
     Message,
     Numbering,
     Parent,
@@ -69,8 +68,8 @@ def _register(subjects: Subjects, tx: Transaction, caller: Caller, asked: Regist
 
 
 def _parent(subjects: Subjects, tx: Transaction, caller: Caller, given: ParentGiven) -> Parent:
-    if given.origin.startswith("hf:"):
-        return Parent.parse(given.kind, External.parse(given.origin))
+    if given.origin.startswith(("hf:", "sha256:")):  # the registry looks whether a digest is one to be named
+        return Parent.parse(given.kind, given.origin)
     return Parent(ParentKind(given.kind), resolve_text(subjects, tx, caller, given.origin).digest)
 
 

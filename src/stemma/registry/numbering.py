@@ -60,15 +60,24 @@ class Line:
 
 
 def number_for(
-    tx: RegistryTransaction, model: ModelName, name: str, branch: Branch | None, numbering: Numbering
+    tx: RegistryTransaction,
+    model: ModelName,
+    name: str,
+    numbering: Numbering,
+    *,
+    branch: Branch | None,
+    head: Registration | None,
 ) -> SemanticVersion | None:
-    """Return the number for a new version on the branch `name` (None where it is the first), None if pending."""
+    """Return the number for a new version on the branch `name`, None if pending.
+
+    `branch` and the version at its `head` are None where it is the first of its line.
+    """
     if numbering.pending:
         return None
     if numbering.chosen is not None:
         refuse_taken(tx, model, numbering.chosen)
         return numbering.chosen
-    line = line_of(tx, model, name, branch)
+    line = line_of(tx, model, name, branch, head)
     is_taken = _taken(tx, model)
     if name == MAIN:
         return next_release(line, is_taken, experimental=numbering.experimental)
@@ -81,7 +90,8 @@ def release_for(tx: RegistryTransaction, version: Registration) -> SemanticVersi
     if version.prerelease is not None and not is_taken(version.prerelease.release):
         return version.prerelease.release
     branch = tx.registry.branches.find(version.model, version.branch)
-    return next_release(line_of(tx, version.model, version.branch, branch), is_taken)
+    head = None if branch is None else tx.registry.versions.find(version.model, branch.head)
+    return next_release(line_of(tx, version.model, version.branch, branch, head), is_taken)
 
 
 def refuse_taken(tx: RegistryTransaction, model: ModelName, number: SemanticVersion) -> None:
@@ -100,12 +110,13 @@ def refuse_taken(tx: RegistryTransaction, model: ModelName, number: SemanticVers
         )
 
 
-def line_of(tx: RegistryTransaction, model: ModelName, name: str, branch: Branch | None) -> Line:
+def line_of(
+    tx: RegistryTransaction, model: ModelName, name: str, branch: Branch | None, head: Registration | None
+) -> Line:
     """Return what is known of a branch's line, from its own numbers and those of where it was made."""
     released = tx.registry.numbers.highest(model, name)
     towards = None
     start = None if branch is None or branch.start is None else tx.registry.versions.find(model, branch.start)
-    head = None if branch is None else tx.registry.versions.find(model, branch.head)
     if start is not None and start.release is not None:
         released = start.release if released is None else max(released, start.release)
     if head is not None and head.prerelease is not None:

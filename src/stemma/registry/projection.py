@@ -71,11 +71,8 @@ def _version_register(tx: RegistryTransaction, entry: Entry) -> None:
     tx.registry.versions.add(
         Registration(model, sequence, digest, version.manifest, branch, entry.time, entry.actor.id, entry.sequence)
     )
-    known = tx.registry.branches.find(model, branch)
-    if known is None:
+    if not tx.registry.branches.advance(model, branch, sequence):
         tx.registry.branches.add(Branch(model, branch, sequence))
-    else:
-        tx.registry.branches.advance(model, branch, known.head, sequence)
     written = [version.commitments[part] for part in _SEARCHED if part in version.commitments]
     texts = {commitment: _text(tx, commitment) for commitment in written}
     tx.registry.messages.add(
@@ -83,7 +80,7 @@ def _version_register(tx: RegistryTransaction, entry: Entry) -> None:
     )
     link(tx, digest, _edges(version))
     origins = [parent.origin for parent in version.parents if isinstance(parent.origin, Digest)]
-    if tx.registry.taints.withdrawn(origins) or tx.registry.taints.marked(origins):
+    if tx.registry.taints.reach(origins):
         tx.registry.taints.mark([digest])
         _taint(tx, digest)
 

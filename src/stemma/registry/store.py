@@ -211,8 +211,8 @@ class TaintStore(Protocol):
     def mark(self, digests: Sequence[Digest]) -> None:
         """Mark those of these that are registered under any model; marking one again changes nothing."""
 
-    def marked(self, digests: Sequence[Digest]) -> frozenset[Digest]:
-        """Return which of these are marked."""
+    def reach(self, digests: Sequence[Digest]) -> bool:
+        """Return whether any of these is marked or is withdrawn under any model."""
 
     def withdrawn(self, digests: Sequence[Digest]) -> frozenset[Digest]:
         """Return which of these are withdrawn under any model."""
@@ -251,8 +251,8 @@ class BranchStore(Protocol):
     def every(self, model: ModelName) -> Sequence[Branch]:
         """Return all branches of a model, by name."""
 
-    def advance(self, model: ModelName, name: str, before: int, after: int) -> None:
-        """Move the head; a ConflictError if it was not at `before`."""
+    def advance(self, model: ModelName, name: str, head: int) -> bool:
+        """Move the head; return whether there is such a branch."""
 
 
 class AliasStore(Protocol):

@@ -88,26 +88,28 @@ class Versions:
         branch, parent or manifest that is not there.
         """
         require(tx, caller, Permission.REGISTER, model.namespace)
-        if tx.registry.namespaces.find(model.namespace) is None:
-            raise NotFoundError(f"there is no namespace {model.namespace!r}", hint="Make it before the first version.")
         known = tx.registry.models.find(model)
+        if known is None and tx.registry.namespaces.find(model.namespace) is None:
+            raise NotFoundError(f"there is no namespace {model.namespace!r}", hint="Make it before the first version.")
         branch = _branch_for(tx, model, submission.branch, is_new=known is None or known.last == 0)
         if submission.if_changed and (same := _unchanged(tx, model, branch, submission.version)):
             return Registered(same, created=False)
         version = _complete(tx, model, branch, submission)
         _check_references(tx, caller, version)
-        if present := tx.registry.versions.between(model, version.digest, version.digest, 1):
+        data = version.encode()
+        digest = Digest.of(data)
+        # Where there is a message, its salted commitment has made the record a new one.
+        if submission.message is None and (present := tx.registry.versions.between(model, digest, digest, 1)):
             if submission.if_changed:
                 return Registered(present[0], created=False)
             raise AlreadyExistsError(f"this very version is registered as {present[0]} of {model}")
         sequence = 1 if known is None else known.last + 1
-        number = number_for(tx, model, submission.branch, branch, submission.numbering)
-        data = version.encode()
-        tx.records.put(Digest.of(data), data)
-        drafts = _Drafts(caller, model, version.digest)
+        head = None if branch is None else registered(tx, model, branch.head)
+        number = number_for(tx, model, submission.branch, submission.numbering, branch=branch, head=head)
+        tx.records.put(digest, data)
+        drafts = _Drafts(caller, model, digest)
         entered = [] if known is not None else [drafts.create()]
-        head = None if branch is None else registered(tx, model, branch.head).digest
-        entered.append(drafts.register(sequence, submission.branch, head))
+        entered.append(drafts.register(sequence, submission.branch, None if head is None else head.digest))
         if number is not None:
             entered.append(drafts.number(sequence, number, submission.numbering.chosen is not None))
         if submission.message is not None and submission.message.impact:

@@ -297,9 +297,10 @@ class _OnConflict(SyntaxExtension, ClauseElement):
     inherit_cache = False
     _traverse_internals = []  # noqa: RUF012 - SQLAlchemy reads a list here
 
-    def __init__(self, keys: Sequence[str] = (), update: Sequence[str] = ()) -> None:
+    def __init__(self, keys: Sequence[str] = (), update: Sequence[str] = (), add: str = "") -> None:
         self.keys = tuple(keys)
         self.update = tuple(update)
+        self.add = add
 
     def apply_to_insert(self, insert_stmt: Insert) -> None:
         insert_stmt.apply_syntax_extension_point(lambda _: [self], "post_values")
@@ -310,13 +311,21 @@ def _on_conflict(element: _OnConflict, compiler: SQLCompiler, **_options: object
     quote = compiler.preparer.quote
     if not element.keys:
         return "ON CONFLICT DO NOTHING"
-    changes = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in element.update)
-    return f"ON CONFLICT ({', '.join(map(quote, element.keys))}) DO UPDATE SET {changes}"
+    changes = [f"{quote(name)} = excluded.{quote(name)}" for name in element.update]
+    if element.add:
+        table, _, name = element.add.partition(".")
+        changes.append(f"{quote(name)} = {quote(table)}.{quote(name)} + excluded.{quote(name)}")
+    return f"ON CONFLICT ({', '.join(map(quote, element.keys))}) DO UPDATE SET {', '.join(changes)}"
 
 
 def insert_or_ignore(table: Table) -> Insert:
     """Return an INSERT that changes nothing where any unique key is taken (`run` answers 0 then)."""
     return insert(table).ext(_OnConflict())
+
+
+def add_up(table: Table, keys: Sequence[str], column: str) -> Insert:
+    """Return an INSERT that, where `keys` are taken, adds its `column` to the one that is there."""
+    return insert(table).ext(_OnConflict(keys, add=f"{table.name}.{column}"))
 
 
 def upsert(table: Table, keys: Sequence[str], update: Sequence[str] | None = None) -> Insert:

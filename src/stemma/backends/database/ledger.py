@@ -223,19 +223,23 @@ class DatabaseLedger:
 
 
 class DatabaseRecords:
-    """`RecordStore` on a database."""
+    """`RecordStore` on a database; what was put in this transaction is known without asking."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_put")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._put: dict[Digest, bytes] = {}
 
     def put(self, digest: Digest, data: bytes) -> None:
         """Store `data`; storing it again changes nothing."""
-        self._connection.run(_PUT_RECORD, digest=digest.raw, data=data)
+        if self._connection.run(_PUT_RECORD, digest=digest.raw, data=data):
+            self._put[digest] = data
 
     def read(self, digest: Digest) -> bytes | None:
         """Return the bytes of a record."""
+        if digest in self._put:
+            return self._put[digest]
         row = self._connection.one(_READ_RECORD, digest=digest.raw)
         return None if row is None else row[0]
 
@@ -245,23 +249,28 @@ class DatabaseRecords:
 
 
 class DatabaseTexts:
-    """`TextStore` on a database."""
+    """`TextStore` on a database; what was put in this transaction is known without asking."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_put")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._put: dict[str, tuple[bytes, str]] = {}
 
     def put(self, commitment: str, salt: bytes, text: str) -> None:
         """Store a text beside its commitment; storing it again changes nothing."""
-        self._connection.run(_PUT_TEXT, commitment=Digest.parse(commitment).raw, salt=salt, text=text)
+        if self._connection.run(_PUT_TEXT, commitment=Digest.parse(commitment).raw, salt=salt, text=text):
+            self._put[commitment] = (salt, text)
 
     def read(self, commitment: str) -> tuple[bytes, str | None] | None:
         """Return salt and text, `(b"", None)` where it was redacted, None where it was never here."""
+        if commitment in self._put:
+            return self._put[commitment]
         row = self._connection.one(_READ_TEXT, commitment=Digest.parse(commitment).raw)
         return None if row is None else (row[0], row[1])
 
     def redact(self, commitment: str) -> None:
         """Forget text and salt for good."""
+        self._put.pop(commitment, None)
         if not self._connection.run(_REDACT, which=Digest.parse(commitment).raw, salt=b"", text=None):
             raise NotFoundError(f"no text has the commitment {commitment}")

@@ -9,8 +9,16 @@ from typing import cast
 
 from sqlalchemy import Column, Index, bindparam, func, insert, select, update
 
-from stemma.backends.database.dialect import Connection, Statement, insert_or_ignore, member_of
+from stemma.backends.database.dialect import (
+    CHECK_HINT,
+    Connection,
+    Statement,
+    add_up,
+    insert_or_ignore,
+    member_of,
+)
 from stemma.backends.database.schema import TEXT, WHOLE, TableClass, table
+from stemma.errors import CorruptError
 from stemma.lineage.graph import Bound, Direction, Found, Step
 
 nodes = table(
@@ -37,15 +45,23 @@ _BOUND = Statement(
     select(select(func.max(edges.c.id)).scalar_subquery(), select(func.max(nodes.c.id)).scalar_subquery())
 )
 _IS_LINKED = Statement(select(nodes.c.is_linked).where(nodes.c.name == bindparam("name")))
-_ID = Statement(select(nodes.c.id).where(nodes.c.name == bindparam("name")))
-_NAME = Statement(insert_or_ignore(nodes).values(name=bindparam("name"), is_linked=0, parents=0, children=0))
+_ADD = Statement(
+    insert_or_ignore(nodes)
+    .values(name=bindparam("name"), is_linked=1, parents=bindparam("degree"), children=0)
+    .returning(nodes.c.id)
+)
 _LINK = Statement(
     update(nodes)
-    .values(is_linked=1, parents=nodes.c.parents + bindparam("more"))
-    .where(nodes.c.id == bindparam("node"))
+    .values(is_linked=1, parents=bindparam("degree"))
+    .where(nodes.c.name == bindparam("named"))
+    .returning(nodes.c.id)
 )
-_ADD = Statement(insert(edges).values(child=bindparam("of"), parent=bindparam("origin"), kind=bindparam("code")))
-_COUNT = Statement(update(nodes).values(children=nodes.c.children + 1).where(nodes.c.id == bindparam("node")))
+_NAME = Statement(
+    add_up(nodes, ("name",), "children")
+    .values(name=bindparam("name"), is_linked=0, parents=0, children=1)
+    .returning(nodes.c.id)
+)
+_CONNECT = Statement(insert(edges).values(child=bindparam("of"), parent=bindparam("origin"), kind=bindparam("code")))
 
 
 class _Direction:
@@ -107,16 +123,21 @@ class DatabaseLineage:
         row = self._connection.one(_IS_LINKED, name=name)
         return row is not None and row[0] == 1
 
-    def link(self, child: str, edges: Sequence[tuple[str, int]]) -> None:
-        """Write a node, the edges to its parents with the codes of their kinds, and parents not yet named."""
-        node = self._named(child)
-        self._connection.run(_LINK, node=node, more=len(edges))
-        for name, code in edges:
-            parent = self._named(name)
-            self._connection.run(_ADD, of=node, origin=parent, code=code)
-            self._connection.run(_COUNT, node=parent)
+    def add(self, name: str, parents: int) -> int | None:
+        """Write a node that will have so many parents, and return its id; None where it is known."""
+        row = self._connection.one(_ADD, name=name, degree=parents)
+        return None if row is None else int(row[0])
 
-    def _named(self, name: str) -> int:
-        self._connection.run(_NAME, name=name)
-        row = self._connection.one(_ID, name=name)
-        return 0 if row is None else int(row[0])
+    def link(self, child: str, edges: Sequence[tuple[str, int]], node: int | None) -> None:
+        """Write the edges to a node's parents with the codes of their kinds, and parents not yet named."""
+        if node is None:
+            node = self._one(_LINK, named=child, degree=len(edges))
+        parents = [self._one(_NAME, name=name) for name, _ in edges]
+        added = [{"of": node, "origin": parent, "code": code} for parent, (_, code) in zip(parents, edges, strict=True)]
+        self._connection.run_many(_CONNECT, added)
+
+    def _one(self, statement: Statement, **parameters: object) -> int:
+        row = self._connection.one(statement, **parameters)
+        if row is None:
+            raise CorruptError("a node of lineage is gone", place="table nodes", hint=CHECK_HINT)
+        return int(row[0])

@@ -12,7 +12,7 @@ from typing import Literal, Self, TypeAlias, cast, get_args
 
 from stemma.errors import CorruptError, InvalidError, TooLargeError, UnsupportedError
 from stemma.ledger import format_time, parse_time
-from stemma.records import Digest, Json, canonical, read_record
+from stemma.records import MAX_SAFE_INTEGER, Digest, Json, canonical, read_unchecked
 from stemma.registry.records.message import clean_line
 
 SCHEMA = "stemma/evidence/1"
@@ -55,12 +55,17 @@ class Measurement:
         """Return the measurement as it stands in a record."""
         record: dict[str, Json] = {"name": self.name, "kind": self.kind}
         if math.isfinite(self.value):
-            record["value"] = self.value
+            record["value"] = _shortest(self.value)
         if self.interval is not None:
-            record["interval"] = list(self.interval)
+            record["interval"] = [_shortest(bound) for bound in self.interval]
         if self.slice_name:
             record["slice"] = self.slice_name
         return record
+
+
+def _shortest(value: float) -> float:
+    """Return a whole number as an integer, which has the same canonical form and is written faster."""
+    return int(value) if value.is_integer() and abs(value) <= MAX_SAFE_INTEGER else value
 
 
 def value_of(kind: str, value: float | None) -> float:
@@ -120,7 +125,7 @@ class Evidence:
     @classmethod
     def decode(cls, data: bytes, *, place: str = "evidence record") -> Self:
         """Read a record; one of another schema is an UnsupportedError, any other deviation a CorruptError."""
-        record = read_record(data, place=place)
+        record = read_unchecked(data, place=place)
         schema = record.get("schema")
         if schema != SCHEMA and isinstance(schema, str) and schema.startswith("stemma/evidence/"):
             raise UnsupportedError(f"this release cannot read {schema[:80]!r}", hint="Upgrade stemma.", place=place)

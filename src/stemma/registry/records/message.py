@@ -28,6 +28,8 @@ def clean_text(text: str, what: str, *, limit: int = MAX_TEXT) -> str:
         raise TooLargeError(
             f"the {what} is longer than {limit} bytes", hint="Put long documents among the files of the version."
         )
+    if clean.isprintable():  # no control, format or surrogate character at all
+        return clean
     for offset, character in enumerate(clean):
         if character in "\n\t":
             continue

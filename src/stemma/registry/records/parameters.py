@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from stemma.errors import CorruptError, InvalidError, TooLargeError, UnsupportedError
-from stemma.records import MAX_SAFE_INTEGER, Json, canonical, read_record
+from stemma.records import MAX_SAFE_INTEGER, Json, canonical, read_unchecked
 from stemma.registry.records.message import clean_line, clean_text
 
 SCHEMA = "stemma/parameters/1"
@@ -38,7 +38,7 @@ def encode_parameters(given: Mapping[str, Parameter]) -> bytes:
 
 def decode_parameters(data: bytes, *, place: str = "parameters record") -> dict[str, Parameter]:
     """Read a record; one of another schema is an UnsupportedError, any other deviation a CorruptError."""
-    record = read_record(data, place=place)
+    record = read_unchecked(data, place=place)
     schema, values = record.get("schema"), record.get("values")
     if schema != SCHEMA and isinstance(schema, str) and schema.startswith("stemma/parameters/"):
         raise UnsupportedError(f"this release cannot read {schema[:80]!r}", hint="Upgrade stemma.", place=place)

@@ -14,7 +14,7 @@ from typing import Self
 
 from stemma.errors import CorruptError, InvalidError, UnsupportedError
 from stemma.ledger import format_time, parse_time
-from stemma.records import Digest, Json, canonical, read_record
+from stemma.records import Digest, Json, canonical, read_unchecked
 
 SCHEMA = "stemma/version/1"
 MAX_PARENTS = 64
@@ -159,7 +159,7 @@ class Version:
     @classmethod
     def decode(cls, data: bytes, *, place: str = "version record") -> Self:
         """Read a record; one of another schema is an UnsupportedError, any other deviation a CorruptError."""
-        record = read_record(data, place=place)
+        record = read_unchecked(data, place=place)
         schema = record.get("schema")
         if schema != SCHEMA and isinstance(schema, str) and schema.startswith("stemma/version/"):
             raise UnsupportedError(f"this release cannot read {schema[:80]!r}", hint="Upgrade stemma.", place=place)

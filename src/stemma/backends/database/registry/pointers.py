@@ -18,9 +18,7 @@ _ADD_BRANCH = Statement(insert(branches))
 _FIND_BRANCH = Statement(_BRANCH.where(*of_model(branches), branches.c.name == bindparam("called")))
 _BRANCHES = Statement(_BRANCH.where(*of_model(branches)).order_by(branches.c.name))
 _ADVANCE = Statement(
-    update(branches)
-    .where(*of_model(branches), branches.c.name == bindparam("called"), branches.c.head == bindparam("before"))
-    .values(head=bindparam("after"))
+    update(branches).where(*of_model(branches), branches.c.name == bindparam("called")).values(head=bindparam("to"))
 )
 
 _ALIAS = select(
@@ -97,11 +95,9 @@ class DatabaseBranches:
         """Return all branches of a model."""
         return [_branch(row) for row in self._connection.all(_BRANCHES, space=model.namespace, of=model.name)]
 
-    def advance(self, model: ModelName, name: str, before: int, after: int) -> None:
+    def advance(self, model: ModelName, name: str, head: int) -> bool:
         """Move the head."""
-        here = {"space": model.namespace, "of": model.name, "called": name}
-        if not self._connection.run(_ADVANCE, **here, before=before, after=after):
-            raise ConflictError(f"the branch {name!r} of {model} is not at v{before}", hint="Read it, then try again.")
+        return self._connection.run(_ADVANCE, space=model.namespace, of=model.name, called=name, to=head) > 0
 
 
 class DatabaseAliases:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 
 from stemma.backends.database.dialect import Connection, Statement, insert_or_ignore, member_of
 from stemma.backends.database.registry.models import digest, raw
@@ -66,16 +66,28 @@ _HOLDING = Statement(
 
 _MARK = Statement(insert_or_ignore(taints))
 _REGISTERED = Statement(select(versions.c.digest).where(member_of(versions.c.digest, "of")).distinct())
-_MARKED = Statement(select(taints.c.digest).where(member_of(taints.c.digest, "of")))
+_REACH = Statement(
+    select(versions.c.digest)
+    .select_from(versions.outerjoin(taints, taints.c.digest == versions.c.digest))
+    .where(member_of(versions.c.digest, "of"), or_(versions.c.withdrawn.is_not(None), taints.c.digest.is_not(None)))
+    .limit(1)
+)
 _WITHDRAWN = Statement(
     select(versions.c.digest).where(member_of(versions.c.digest, "of"), versions.c.withdrawn.is_not(None)).distinct()
 )
 
-_BRANCH = Statement(select(versions.c.branch).where(*_THIS))
 _BIND = Statement(insert(numbers))
-_NAME_RELEASE = Statement(update(versions).where(*_THIS, versions.c.release.is_(None)).values(release=bindparam("to")))
+_NAME_RELEASE = Statement(
+    update(versions)
+    .where(*_THIS, versions.c.release.is_(None))
+    .values(release=bindparam("to"))
+    .returning(versions.c.branch)
+)
 _NAME_PRERELEASE = Statement(
-    update(versions).where(*_THIS, versions.c.prerelease.is_(None)).values(prerelease=bindparam("to"))
+    update(versions)
+    .where(*_THIS, versions.c.prerelease.is_(None))
+    .values(prerelease=bindparam("to"))
+    .returning(versions.c.branch)
 )
 _NUMBERED = Statement(
     VERSION.join(
@@ -186,9 +198,9 @@ class DatabaseTaints:
         """Mark those that are registered."""
         self._connection.run_many(_MARK, [{"digest": each.raw} for each in self._among(_REGISTERED, digests)])
 
-    def marked(self, digests: Sequence[Digest]) -> frozenset[Digest]:
-        """Return which of these are marked."""
-        return self._among(_MARKED, digests)
+    def reach(self, digests: Sequence[Digest]) -> bool:
+        """Return whether any of these is marked or withdrawn."""
+        return bool(digests) and self._connection.one(_REACH, of=[each.raw for each in digests]) is not None
 
     def withdrawn(self, digests: Sequence[Digest]) -> frozenset[Digest]:
         """Return which of these are withdrawn under any model."""
@@ -212,11 +224,11 @@ class DatabaseNumbers:
     def bind(self, model: ModelName, number: SemanticVersion, sequence: int) -> None:
         """Bind a number."""
         space, of = model.namespace, model.name
-        branch = self._connection.one(_BRANCH, space=space, of=of, number=sequence)
-        if branch is None:
-            raise ConflictError(f"{model} has no version v{sequence} to bind {number} to")
         name = _NAME_PRERELEASE if number.prerelease else _NAME_RELEASE
-        if not self._connection.run(name, space=space, of=of, number=sequence, to=str(number)):
+        branch = self._connection.one(name, space=space, of=of, number=sequence, to=str(number))
+        if branch is None and self._connection.one(_FIND, space=space, of=of, number=sequence) is None:
+            raise ConflictError(f"{model} has no version v{sequence} to bind {number} to")
+        if branch is None:
             raise AlreadyExistsError(f"v{sequence} of {model} has a number of this kind already")
         self._connection.run(
             _BIND,
