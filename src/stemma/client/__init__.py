@@ -21,7 +21,7 @@ def open(where: str | Path | None = None) -> Repository:  # noqa: A001  # `stemm
     return Repository.open(where)
 
 
-def push(
+def push(  # noqa: PLR0913  # the commonest things that can be said of a version
     model: str,
     source: object,
     *,

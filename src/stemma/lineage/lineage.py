@@ -31,7 +31,7 @@ class LineageStore(GraphStore, Protocol):
         """Return whether the node was written with its parents; others are only named as a parent so far."""
 
     def add(self, name: str, parents: int) -> int | None:
-        """Write a node that will have so many parents, and return its id; None where it is known, which changes nothing."""
+        """Write a node that will have so many parents, and return its id; None, and no change, where it is known."""
 
     def link(self, child: str, edges: Sequence[tuple[str, int]], node: int | None) -> None:
         """Write the edges to a node's parents with the codes of their kinds, and parents not yet named.
