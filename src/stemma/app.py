@@ -272,8 +272,8 @@ class Serving:
     log_requests: bool
 
 
-def open_service(folder: RepositoryFolder, serving: Serving) -> "Service":
-    """Return what serves a repository over HTTP; it closes the folder at its end.
+def open_service(folder: RepositoryFolder, serving: Serving, close: Callable[[], None] | None = None) -> "Service":
+    """Return what serves a repository over HTTP; it closes the folder at its end, by `close` if that is given.
 
     While nobody has a role, whoever reaches it is the folder's owner; so it must be loopback. UnsupportedError where
     what the server is made of is not installed.
@@ -295,14 +295,27 @@ def open_service(folder: RepositoryFolder, serving: Serving) -> "Service":
     owner = folder.owner(serving.owner) if is_open else None
     runner = Runner(system, lambda tx, token: access.authenticate(tx, token, owner=owner))
     lines = standard_lines(serving.log_level, requests=serving.log_requests)
-    return Service(runner, (open_native(),), lines, folder.close, address, is_open=is_open)
+    return Service(runner, (open_native(),), lines, close or folder.close, address, is_open=is_open)
 
 
 def serve(folder: RepositoryFolder, serving: Serving, announce: Callable[[str], None]) -> None:
     """Serve a repository over HTTP until a signal says to end; `announce` is told the URL once it answers."""
-    service = open_service(folder, serving)
+    from stemma.jobs import start
+
+    stops: list[Callable[[], None]] = []
+
+    def begin() -> None:
+        stops.append(start(folder.system))
+        announce(service.address.url(listener))
+
+    def close() -> None:
+        while stops:
+            stops.pop()()
+        folder.close()
+
+    service = open_service(folder, serving, close)
     listener = service.address.listen()
-    service.server(listener, lambda: announce(service.address.url(listener))).serve_until_told()
+    service.server(listener, begin).serve_until_told()
 
 
 def _signers(folder: Path, passphrase: str | None) -> Callable[[], tuple[Signer, ...]]:

@@ -29,7 +29,10 @@ def refusals(system: System) -> Job:
 
 
 def checkpoints(system: System) -> Job:
-    """Sign the ends of logs that have grown, each at most once a second."""
+    """Sign the ends of logs that others have left unsigned: who was killed, or could not sign.
+
+    A server signs each second what it entered itself; here every log is looked at, and so more seldom.
+    """
     ledger = system.subjects.ledger
     seen: list[object] = [None]
 
@@ -58,7 +61,7 @@ def checkpoints(system: System) -> Job:
             )
         return f"{len(names)} signed" if names else ""
 
-    return Job("checkpoints", 1, due, work)
+    return Job("checkpoints", 10, due, work)
 
 
 def uploads(system: System) -> Job:
