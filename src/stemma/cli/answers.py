@@ -6,6 +6,7 @@ are only ever added.
 
 from typing import Literal
 
+from stemma.operations.people.values import Identity, PrincipalView, TokenView
 from stemma.operations.views import (
     EntryView,
     FileView,
@@ -233,3 +234,55 @@ class Diagnosis(View, frozen=True, kw_only=True):
 
     findings: tuple[Finding, ...]
     healthy: bool
+
+
+class Principals(View, frozen=True, kw_only=True):
+    """`stemma user list` and `stemma namespace members`."""
+
+    principals: tuple[PrincipalView, ...]
+    truncated: bool
+
+
+class RoleChanged(View, frozen=True, kw_only=True):
+    """`stemma user grant` and `stemma user revoke`; the namespace `*` means everywhere."""
+
+    principal: str
+    role: str
+    namespace: str
+    granted: bool
+    changed: bool
+
+
+class TokensListed(View, frozen=True, kw_only=True):
+    """`stemma token list`."""
+
+    tokens: tuple[TokenView, ...]
+    truncated: bool
+
+
+class TokenRevoked(View, frozen=True, kw_only=True):
+    """`stemma token revoke`."""
+
+    token: str
+    changed: bool
+
+
+class NamespacesListed(View, frozen=True, kw_only=True):
+    """`stemma namespace list`."""
+
+    namespaces: tuple[str, ...]
+    truncated: bool
+
+
+class LoggedIn(View, frozen=True, kw_only=True):
+    """`stemma login`."""
+
+    server: str
+    identity: Identity
+
+
+class LoggedOut(View, frozen=True, kw_only=True):
+    """`stemma logout`."""
+
+    server: str
+    revoked: bool

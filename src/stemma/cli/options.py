@@ -19,6 +19,8 @@ from stemma.semver import Range
 Function = TypeVar("Function", bound=Callable[..., Any])
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?P<zone>[Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+_DURATION = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def model_argument(function: Function) -> Function:
@@ -73,6 +75,32 @@ def limit_option(default: int) -> Callable[[Function], Function]:
         metavar="N",
         help="List at most N; 0 lists all.",
     )
+
+
+def role_argument(function: Function) -> Function:
+    """Take `role`."""
+    return click.argument("role", metavar="ROLE")(function)
+
+
+def place_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Take `place`: a namespace, `*` for all, or None where nothing is said."""
+
+    @wraps(function)
+    def composed(*arguments: object, namespace: str | None, everywhere: bool, **options: object) -> None:
+        if everywhere and namespace is not None:
+            raise InvalidError("--everywhere is every namespace, and --namespace one", hint="Leave one of them out.")
+        function(*arguments, place="*" if everywhere else namespace, **options)
+
+    taken = click.option("--everywhere", is_flag=True, help="In every namespace, those to come included.")(composed)
+    return click.option("--namespace", metavar="NAMESPACE", help="In this namespace.")(taken)
+
+
+def duration_given(text: str, option: str) -> int:
+    """Read a length of time such as `45m`, `12h` or `30d`, and return seconds."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise InvalidError(f"{option} is {text[:80]!r}, which is no length of time", hint="Write 45m, 12h or 30d.")
+    return int(found[1]) * _SECONDS[found[2]]
 
 
 def pairs(items: tuple[str, ...], option: str) -> dict[str, str]:

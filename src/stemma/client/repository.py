@@ -15,6 +15,7 @@ from stemma.client.files.wanted import Wanted
 from stemma.client.names import Aliases, Branches
 from stemma.client.objects.loading import load_folder
 from stemma.client.objects.saving import saved
+from stemma.client.people import People, Tokens
 from stemma.client.progress import SILENCE, Progress
 from stemma.client.verification import verify_store, verify_versions
 from stemma.errors import NotFoundError, StemmaError, UnsupportedError
@@ -47,8 +48,9 @@ from stemma.settings import Settings, account_name, find_repository, load_settin
 class Repository:
     """A repository in a folder or on a server. Close it when you are done, or use it in a `with` statement.
 
-    `aliases`, `branches`, `lineage`, `audit` and `database` are its other nouns. `place` is its folder or its URL.
-    Every method raises errors of `stemma.errors` only. Closing signs the log of a folder; a server signs its own.
+    `aliases`, `branches`, `lineage`, `people`, `tokens`, `audit` and `database` are its other nouns. `place` is its
+    folder or its URL. Every method raises errors of `stemma.errors` only. Closing signs the log of a folder; a server
+    signs its own.
     """
 
     def __init__(self, calls: Calls, settings: Settings) -> None:
@@ -59,6 +61,8 @@ class Repository:
         self.branches = Branches(calls)
         self.lineage = Family(calls)
         self.audit = Audit(calls)
+        self.people = People(calls)
+        self.tokens = Tokens(calls)
         self.database = Database(calls)
 
     @classmethod
