@@ -5,6 +5,7 @@ without its query; it never holds a token, a query or a body, and control charac
 """
 
 import json
+import logging
 import sys
 import time
 import traceback
@@ -97,6 +98,26 @@ class Lines:
 def standard_lines(level: str = "info", *, requests: bool = True) -> Lines:
     """Return the log on standard error, readable where that is a terminal."""
     return Lines(sys.stderr, sys.stderr.isatty(), level, requests)
+
+
+class Bridge(logging.Handler):
+    """Takes in what libraries log, without tracebacks: the line of the request has them."""
+
+    def __init__(self, lines: Lines) -> None:
+        super().__init__(logging.WARNING)
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        self._lines.tell("library", level=level, library=record.name, message=record.getMessage()[:2000])
+
+
+def take_in_libraries(lines: Lines) -> None:
+    """Let what the server's libraries log go into our log."""
+    for name in ("uvicorn", "asyncio"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [Bridge(lines)], False
 
 
 def _is_bug(error: BaseException | None) -> bool:

@@ -17,6 +17,7 @@ route is told as a problem; one that is raised after the answer has begun ends t
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -69,15 +70,20 @@ class Exchange:
         return await self.runner.in_thread(function, *arguments)
 
     async def stream(self) -> AsyncIterator[bytes]:
-        """Yield the body, chunk by chunk; TooLargeError beyond `max_body` of the route, a 408 where it stalls."""
-        limit = self._check_length()
-        seconds, received, more = self.runner.limits.body_stall, 0, True
+        """Yield the body, chunk by chunk; TooLargeError beyond `max_body` of the route, a 408 where it is too slow.
+
+        The time that its consumer takes is not the client's.
+        """
+        limit, limits = self._check_length(), self.runner.limits
+        received, waited, more = 0, 0.0, True
         while more:
+            begun = time.monotonic()
             try:
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(min(limits.body_stall, limits.body + received / limits.body_rate - waited)):
                     chunk, more = await self._receive()
             except TimeoutError:
-                raise out_of_time(f"no part of the body came for {seconds:g} s") from None
+                raise out_of_time(f"after {received} bytes the body came too slowly") from None
+            waited += time.monotonic() - begun
             received += len(chunk)
             if limit is not None and received > limit:
                 raise _too_large(limit)

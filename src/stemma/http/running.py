@@ -29,7 +29,10 @@ THREADS = 8
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a client may take, in seconds, and how much it may send, in bytes."""
+    """How long a client may take, in seconds, and how much it may send, in bytes.
+
+    A body that streams must bring `body_rate` bytes a second on average, but for the first `body` seconds.
+    """
 
     header: float = 10.0
     header_bytes: int = 32 << 10
@@ -37,6 +40,7 @@ class Limits:
     idle: float = 75.0
     body: float = 60.0
     body_stall: float = 20.0
+    body_rate: float = 4096.0
     connections: int = 1000
     shutdown: float = 20.0
 

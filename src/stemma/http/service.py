@@ -11,7 +11,7 @@ from stemma.http.clockwork import Chore, Clockwork, Job
 from stemma.http.figures import Figures
 from stemma.http.health import open_health
 from stemma.http.origins import Origins, is_loopback
-from stemma.http.requestlog import Lines
+from stemma.http.requestlog import Lines, take_in_libraries
 from stemma.http.routes import Door
 from stemma.http.running import Runner
 from stemma.http.server import Server, listen
@@ -105,6 +105,7 @@ class Service:
     def server(self, listener: socket.socket, started: Callable[[], None]) -> Server:
         """Return what serves at `listener` until it is told to end; then it signs what was entered, and closes."""
         runner = self.runner
+        take_in_libraries(self.lines)
         runner.on_batch.append(self.figures.batch)
         chores = (
             Chore("sign", SIGN_SECONDS, runner.sign),
