@@ -64,9 +64,6 @@ def create(  # one for each option
     if session.json:
         session.emit(created)
         return
-    if created.secret is None:
-        session.warn(f"the answer was lost on the way: revoke {created.token.id} and make another")
-        return
     session.line(created.secret)
     view = created.token
     session.note(f"  {view.id}, of {safe(view.name or view.principal)}, until {moment(view.expires)} UTC")

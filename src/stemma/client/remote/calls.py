@@ -18,6 +18,7 @@ from stemma.client.address import Address
 from stemma.client.calls import Logs
 from stemma.client.remote.cache import Cache, asker_of
 from stemma.client.remote.checkouts import Checkouts
+from stemma.client.remote.credentials import find_token
 from stemma.client.remote.logs import RemoteLogs
 from stemma.client.remote.messages import body_of, query_of, read_view, takes_body
 from stemma.client.remote.network import Trust
@@ -180,7 +181,7 @@ def _brief(patience: Patience) -> Patience:
 def open_server(where: str, settings: Settings, warn: Warn | None) -> RemoteCalls:
     """Return the calls to the server at a URL; asks it nothing yet."""
     address = Address.parse(where)
-    token = settings.text("token")
+    token = settings.text("token") or find_token(str(address))
     if token is not None and not address.is_private and settings.text("server.insecure") != "yes":
         raise ForbiddenError(
             "a token would travel where others can read it",

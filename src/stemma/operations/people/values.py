@@ -106,10 +106,10 @@ class TokenView(View, frozen=True, kw_only=True):
 
 
 class TokenCreated(View, frozen=True, kw_only=True):
-    """A new token. `secret` is its text, shown this once: null where the answer is a repeated one."""
+    """A new token. `secret` is its text, shown this once."""
 
     token: TokenView
-    secret: str | None
+    secret: str
 
 
 class Identity(View, frozen=True, kw_only=True):
