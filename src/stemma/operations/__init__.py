@@ -3,11 +3,28 @@
 A new operation is a request, a view, and a row in the file of its noun; every door finds it here.
 """
 
-from stemma.operations import evidence, log, models, pointers, relations, server, versions
+from stemma.operations import evidence, health, log, models, pointers, relations, server, versions, webhooks
+from stemma.operations.exchange import importing, offering, receiving
 from stemma.operations.operation import AnyOperation, Operation, Subjects, Transaction
 from stemma.operations.people import roles, tokens, users
 
-NOUNS = (models, versions, pointers, relations, log, evidence, server, users, roles, tokens)
+NOUNS = (
+    models,
+    versions,
+    pointers,
+    relations,
+    log,
+    evidence,
+    server,
+    health,
+    webhooks,
+    users,
+    roles,
+    tokens,
+    offering,
+    receiving,
+    importing,
+)
 TABLE: tuple[AnyOperation, ...] = tuple(
     value for noun in NOUNS for value in vars(noun).values() if isinstance(value, Operation)
 )

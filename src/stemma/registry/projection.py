@@ -68,8 +68,9 @@ def _version_register(tx: RegistryTransaction, entry: Entry) -> None:
     if record is None:
         raise CorruptError(f"the record {digest} is missing", place=_place(entry))
     version = Version.decode(record, place=str(digest))
+    actor = entry.on_behalf_of or entry.actor
     tx.registry.versions.add(
-        Registration(model, sequence, digest, version.manifest, branch, entry.time, entry.actor.id, entry.sequence)
+        Registration(model, sequence, digest, version.manifest, branch, entry.time, actor.id, entry.sequence)
     )
     if not tx.registry.branches.advance(model, branch, sequence):
         tx.registry.branches.add(Branch(model, branch, sequence))
@@ -181,6 +182,7 @@ _PROJECTIONS: Mapping[str, Callable[[RegistryTransaction, Entry], None]] = {
     "model.entitle": _model_entitle,
     "model.describe": _model_describe,
     "version.register": _version_register,
+    "version.import": _version_register,
     "version.number": _version_number,
     "version.withdraw": _version_withdraw,
     "branch.create": _branch_create,

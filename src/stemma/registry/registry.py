@@ -5,7 +5,7 @@ runs in the caller's transaction, checks the caller's permission before it reads
 """
 
 from stemma.access import Caller, Permission, require
-from stemma.errors import AlreadyExistsError, NotFoundError
+from stemma.errors import AlreadyExistsError, ConflictError, NotFoundError
 from stemma.ledger import Draft, Entry, Thing, append, commit_text
 from stemma.names import SYSTEM_NAMESPACE, ModelName, Pointer, Reference, check_name
 from stemma.paging import check_limit, split_page
@@ -32,12 +32,20 @@ class Registry:
         self.evidence = EvidenceLog()
         self._pointed: dict[tuple[object, ModelName, str], Registration] = {}
 
-    def create_namespace(self, tx: RegistryTransaction, caller: Caller, name: str) -> Namespace:
-        """Make a namespace, entered in `_system`; AlreadyExistsError if there is one of that name."""
+    def create_namespace(
+        self, tx: RegistryTransaction, caller: Caller, name: str, *, has_arrived: bool = False
+    ) -> Namespace:
+        """Make a namespace, entered in `_system`; AlreadyExistsError if there is one of that name.
+
+        ConflictError where its log is arriving from another repository, unless it `has_arrived`.
+        """
         require(tx, caller, Permission.MAINTAIN, SYSTEM_NAMESPACE)
         check_name(name, "namespace")
         if tx.registry.namespaces.find(name) is not None:
             raise AlreadyExistsError(f"there is a namespace {name!r} already")
+        if not has_arrived and tx.ledger.head(name).size:
+            hint = "Let 'stemma sync' come to its end: the namespace is there then."
+            raise ConflictError(f"the namespace {name!r} is arriving from another repository", hint=hint)
         draft = Draft(SYSTEM_NAMESPACE, caller.actor, "namespace.create", Thing("namespace", name))
         entry = append(tx, draft)
         project(tx, entry)

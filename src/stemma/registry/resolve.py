@@ -30,6 +30,8 @@ def find_model(tx: RegistryTransaction, name: ModelName) -> Model:
         others = [other.name.name for other in tx.registry.models.page(name.namespace, "", _NAMES)]
         likely = [f"{name.namespace}/{other}" for other in get_close_matches(name.name, others)]
         raise NotFoundError(f"there is no model {name}", hint=_did_you_mean(likely))
+    if model.is_arriving:
+        raise NotFoundError(f"{name} is arriving from another repository", hint="Let 'stemma sync' come to its end.")
     return model
 
 

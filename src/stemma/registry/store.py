@@ -30,7 +30,10 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A named line of versions; `last` is the highest sequence number given, 0 where there is none."""
+    """A named line of versions; `last` is the highest sequence number given, 0 where there is none.
+
+    One that is arriving stands in a log that comes from another repository and is not here yet to its end.
+    """
 
     name: ModelName
     time: int
@@ -39,6 +42,7 @@ class Model:
     title: str | None = None
     title_text: Digest | None = None
     description: Digest | None = None
+    is_arriving: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,17 @@ class Content:
         self._sent.add(manifest)
         return size
 
+    def measure(self, model: str, digest: Digest, manifest: Digest) -> int:
+        """Return how many bytes of a version's files the target lacks, of one on a server how many it has at all."""
+        files = self.source.files.manifest(Wanted(f"{model}@{digest}", manifest)).files
+        sizes = {file.digest: file.size for file in files if file.digest not in self._sent}
+        self._sent.update(sizes)
+        if isinstance(self.target.files, LocalTransfer):
+            system = self.target.files.folder.system
+            known = system.executor.read(lambda tx: system.subjects.artifacts.recipes(tx, sizes).keys())
+            return sum(size for content, size in sizes.items() if content not in known)
+        return sum(sizes.values())
+
     def _by_folder(self, wanted: Wanted) -> int:
         with tempfile.TemporaryDirectory(prefix="stemma-sync-") as place:
             folder = Path(place) / "files"

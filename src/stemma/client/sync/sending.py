@@ -3,7 +3,7 @@
 The target's log says how far it got, so a send that was interrupted goes on where it ended, and two at once meet.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from stemma.client.calls import Calls
@@ -16,7 +16,7 @@ from stemma.operations.exchange.offering import ENTRIES
 from stemma.operations.exchange.receiving import RECEIVE
 from stemma.operations.exchange.values import PartSent, PersonGiven, ReadPart, ReceiveEntries, TextGiven
 from stemma.records import Digest
-from stemma.registry.exchange.brought import REGISTERS
+from stemma.registry.exchange.brought import IMPORTS, REGISTERS
 from stemma.registry.records.version import Version
 
 MOST_ENTRIES = 500
@@ -68,6 +68,24 @@ def send_log(source: Calls, target: Calls, standing: Standing, content: Content,
     return sent
 
 
+def measure_log(source: Calls, standing: Standing, content: Content, progress: Progress) -> Sent:
+    """Return what `send_log` would send."""
+    end = standing.origin.checkpoint.size
+    sent, at = Sent(end - standing.shared), standing.shared
+    progress.start(f"Reading the log of {standing.origin.namespace}", sent.entries, "entries")
+    try:
+        while at < end:
+            part = read_part(source, standing, at)
+            for registering in registrations(part):
+                sent.bytes += content.measure(registering.model, registering.digest, registering.version.manifest)
+                sent.versions += 1
+            progress.advance(len(part.entries))
+            at += len(part.entries)
+    finally:
+        progress.finish()
+    return sent
+
+
 def read_part(source: Calls, standing: Standing, first: int) -> PartSent:
     """Return the next part of the source's log; CorruptError where it answers with none or another."""
     origin = standing.origin
@@ -94,23 +112,38 @@ def received(part: PartSent, standing: Standing) -> ReceiveEntries:
     )
 
 
-def texts_given(part: PartSent) -> tuple[TextGiven, ...]:
-    """Return the texts of a part, to be given."""
-    return tuple(TextGiven(commitment=each.commitment, salt=each.salt, text=each.text) for each in part.texts)
+def texts_given(part: PartSent, wanted: Collection[str] | None = None) -> tuple[TextGiven, ...]:
+    """Return the texts of a part, those with commitments in `wanted` if given, to be given on."""
+    return tuple(
+        TextGiven(commitment=each.commitment, salt=each.salt, text=each.text)
+        for each in part.texts
+        if wanted is None or each.commitment in wanted
+    )
 
 
 def people_given(part: PartSent) -> tuple[PersonGiven, ...]:
-    """Return the people of a part, to be given."""
+    """Return the people of a part, to be given on."""
     return tuple(PersonGiven(pseudonym=each.pseudonym, name=each.name) for each in part.people)
+
+
+def records_of(part: PartSent) -> dict[Digest, bytes]:
+    """Return the records of a part by the digests that they really have."""
+    return {Digest.of(data): data for data in (record.encode("utf-8", "replace") for record in part.records)}
+
+
+def entries_of(part: PartSent) -> Iterator[Entry]:
+    """Yield the entries of a part."""
+    for number, text in enumerate(part.entries, part.first):
+        yield Entry.decode(text.encode("utf-8", "replace"), place=f"entry {number}")
 
 
 def registrations(part: PartSent) -> Iterator[Registering]:
     """Yield the versions that a part registers; CorruptError for one whose record does not come with it."""
-    records = {Digest.of(data): data for data in (record.encode("utf-8", "replace") for record in part.records)}
-    for number, text in enumerate(part.entries, part.first):
-        entry = Entry.decode(text.encode("utf-8", "replace"), place=f"entry {number}")
-        if entry.action == REGISTERS and entry.outcome == "done":
-            data = None if entry.after is None else records.get(entry.after)
-            if data is None or entry.after is None:
-                raise CorruptError("its version does not come with it", place=f"entry {number} of {entry.namespace}")
-            yield Registering(entry, entry.after, Version.decode(data, place=f"record {entry.after}"))
+    records = records_of(part)
+    for entry in entries_of(part):
+        if entry.action in (REGISTERS, IMPORTS) and entry.outcome == "done":
+            place = f"entry {entry.sequence} of {entry.namespace}"
+            if entry.after is None or entry.after not in records:
+                raise CorruptError("its version does not come with it", place=place)
+            version = Version.decode(records[entry.after], place=f"record {entry.after}")
+            yield Registering(entry, entry.after, version)

@@ -10,7 +10,6 @@ from stemma.ledger.tree import EMPTY_ROOT
 from stemma.operations.exchange.offering import OFFER, ROOT
 from stemma.operations.exchange.values import LogOffer, ReadRoot
 from stemma.operations.requests import OfNamespace
-from stemma.records import Digest
 from stemma.registry.exchange.origin import Origin
 
 
@@ -117,6 +116,6 @@ def _held(target: Calls, namespace: str) -> LogOffer | None:
         return None
 
 
-def fingerprints(origin: Origin) -> frozenset[Digest]:
-    """Return the fingerprints of the keys as a set."""
-    return frozenset(origin.fingerprints)
+def offered_size(source: Calls, namespace: str) -> int:
+    """Return how many entries the source's log has."""
+    return source.run(OFFER, OfNamespace(namespace=namespace)).size

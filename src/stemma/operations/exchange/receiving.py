@@ -44,7 +44,8 @@ def _receive(subjects: Subjects, tx: Transaction, caller: Caller, asked: Receive
     if complete and subjects.ledger.root(tx, name, origin.checkpoint.size).root != origin.checkpoint.root:
         raise ConflictError(f"the log of {name} is another one here", hint="The two have parted; synchronise again.")
     if complete and not exists:
-        subjects.registry.create_namespace(tx, caller, name)
+        subjects.registry.create_namespace(tx, caller, name, has_arrived=True)
+        subjects.access.found(tx, caller, name)
     return Received(size=size, complete=complete)
 
 
@@ -74,13 +75,13 @@ def _take(
 ) -> None:
     """Keep what arrived entries bring, once their files are here, and let them have their effect."""
     brought = read_brought(asked.records, asked.texts)
-    _check_files(subjects, tx, caller, [digest for _, digest in manifests(entries, brought)])
+    check_files(subjects, tx, caller, [digest for _, digest in manifests(entries, brought)])
     store(tx, entries, brought)
     for entry in entries:
         enter(tx, entry)
 
 
-def _check_files(subjects: Subjects, tx: Transaction, caller: Caller, found: Iterable[Digest]) -> None:
+def check_files(subjects: Subjects, tx: Transaction, caller: Caller, found: Iterable[Digest]) -> None:
     """Check that the files of each manifest are here where the caller can read, as who uploads them would."""
     scopes = readable(tx, caller)
     for digest in dict.fromkeys(found):

@@ -4,7 +4,7 @@ Entries and records are their canonical bytes as text, hashes and salts are hexa
 under the name of the repository, notes are signed notes.
 """
 
-from stemma.operations.requests import OfNamespace, Request
+from stemma.operations.requests import OfModel, OfNamespace, Request
 from stemma.operations.views import View
 
 
@@ -134,7 +134,7 @@ class ImportVersion(OfNamespace, frozen=True, kw_only=True):
     """Register a version as another repository's log registers it, where the two logs have parted.
 
     `entry` is the entry that registers it there, `path` the proof that it stands in the log that `note` signs.
-    `records` are the version's own and what it brings. `number` is bound to it where it is free.
+    `records` are the version's own and what it brings.
     """
 
     entry: str
@@ -145,22 +145,26 @@ class ImportVersion(OfNamespace, frozen=True, kw_only=True):
     note: str
     keys: tuple[str, ...]
     branch: str
-    number: str | None = None
 
 
-class ImportEvidence(OfNamespace, frozen=True, kw_only=True):
-    """Add evidence about a version as another repository's log has it."""
+class BindNumber(OfModel, frozen=True, kw_only=True):
+    """Bind a number to the version with digest `version`, as another repository did, where both are free."""
 
-    model: str
+    version: str
+    number: str
+
+
+class ImportEvidence(OfModel, frozen=True, kw_only=True):
+    """Add evidence about the version with digest `version` as another repository's log has it."""
+
     version: str
     record: str
     texts: tuple[TextGiven, ...] = ()
 
 
 class Imported(View, frozen=True, kw_only=True):
-    """The version as it is named here, and whether it was new and got its number."""
+    """The version as it is named here, and whether it was new."""
 
     reference: str
     digest: str
     created: bool
-    numbered: bool

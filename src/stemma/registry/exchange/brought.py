@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from stemma.errors import CorruptError
 from stemma.ledger import Entry, Fact, commitment_of
-from stemma.records import Digest
+from stemma.records import Digest, read_record
 from stemma.registry.records.evidence import Evidence
 from stemma.registry.records.message import clean_text
 from stemma.registry.records.parameters import decode_parameters
@@ -18,6 +18,9 @@ from stemma.registry.records.version import Version
 from stemma.registry.store import RegistryTransaction
 
 REGISTERS = "version.register"
+IMPORTS = "version.import"
+ORIGIN = "stemma/origin/1"
+_VERSIONS = (REGISTERS, IMPORTS)
 ADDS_EVIDENCE = "evidence.add"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _MAX_TEXT = 1 << 20
@@ -52,28 +55,34 @@ def collect(tx: RegistryTransaction, entry: Entry) -> Brought:
     return Brought(records, tuple(CarriedText(commitment, *found) for commitment, found in held if found is not None))
 
 
+def needs(entry: Entry, brought: Brought) -> tuple[set[Digest], set[Digest]]:
+    """Return the records that `entry` brings, by what is in `brought`, and the commitments to texts that it may."""
+    records: set[Digest] = set()
+    commitments = set(_mentioned(entry))
+    for digest in _records(entry):
+        data = _given(brought, digest, entry)
+        records.add(digest)
+        records.update(_inner_records(entry, digest, data))
+        commitments.update(_texts(entry, digest, data))
+    return records, commitments
+
+
 def store(tx: RegistryTransaction, entries: Sequence[Entry], brought: Brought) -> None:
     """Keep what `entries` bring; CorruptError for what is missing, is not what it is named, or is not theirs.
 
     Texts that are not there are as good as redacted; one that is here already stays.
     """
-    commitments: set[Digest] = set()
     needed: set[Digest] = set()
+    commitments: set[Digest] = set()
     for entry in entries:
-        commitments.update(_mentioned(entry))
-        for digest in _records(entry):
-            given = _given(brought, digest, entry)
-            needed.add(digest)
-            needed.update(_inner_records(entry, digest, given))
-            commitments.update(_texts(entry, digest, given))
+        records, texts = needs(entry, brought)
+        needed |= records
+        commitments |= texts
     for digest in sorted(needed):
-        data = brought.records.get(digest)
-        if data is None:
-            raise CorruptError(
-                "a record that arriving entries name does not arrive with them", place=f"record {digest}"
-            )
-        _check_parameters(data, digest)
-        tx.records.put(digest, data)
+        if digest not in brought.records:
+            raise CorruptError("a record that arriving entries need does not come along", place=f"record {digest}")
+        _check_parameters(brought.records[digest], digest)
+        tx.records.put(digest, brought.records[digest])
     if surplus := brought.records.keys() - needed:
         raise CorruptError("no arriving entry names this record", place=f"record {min(surplus)}")
     for text in brought.texts:
@@ -85,33 +94,44 @@ def store(tx: RegistryTransaction, entries: Sequence[Entry], brought: Brought) -
 def manifests(entries: Sequence[Entry], brought: Brought) -> Iterator[tuple[Entry, Digest]]:
     """Yield the entries that register a version, each with the digest of the version's manifest."""
     for entry in entries:
-        if entry.action == REGISTERS and entry.outcome == "done":
-            for digest in _records(entry):
-                yield entry, Version.decode(_given(brought, digest, entry), place=f"record {digest}").manifest
+        if entry.action in _VERSIONS and entry.outcome == "done":
+            digest = _records(entry)[0]
+            yield entry, Version.decode(_given(brought, digest, entry), place=f"record {digest}").manifest
 
 
 def _records(entry: Entry) -> tuple[Digest, ...]:
     """Return the records that an entry introduces."""
-    if entry.outcome != "done" or entry.action not in (REGISTERS, ADDS_EVIDENCE):
+    if entry.outcome != "done" or entry.action not in (*_VERSIONS, ADDS_EVIDENCE):
         return ()
     if entry.after is None:
         raise CorruptError("it names no record", place=f"entry {entry.sequence} of {entry.namespace}")
-    return (entry.after,)
+    origin = entry.facts.get("origin") if entry.action == IMPORTS else None
+    return (entry.after,) if origin is None else (entry.after, Digest.parse(str(origin)))
 
 
 def _inner_records(entry: Entry, digest: Digest, data: bytes) -> tuple[Digest, ...]:
-    """Return the records that stand behind one: the parameters of a version."""
-    if entry.action != REGISTERS:
+    """Return the records that stand behind one: the parameters of a version, the checkpoint of an origin."""
+    if digest != entry.after:
+        return (checkpoint_of(data, place=f"record {digest}"),)
+    if entry.action not in _VERSIONS:
         return ()
     version = Version.decode(data, place=f"record {digest}")
     return () if version.parameters is None else (version.parameters,)
+
+
+def checkpoint_of(data: bytes, *, place: str) -> Digest:
+    """Return the digest of the checkpoint that a record of an origin names."""
+    record = read_record(data, place=place)
+    if record.get("schema") != ORIGIN or not isinstance(record.get("checkpoint"), str):
+        raise CorruptError("not the record of an origin", place=place)
+    return Digest.parse(str(record["checkpoint"]))
 
 
 def _texts(entry: Entry, digest: Digest, data: bytes) -> tuple[Digest, ...]:
     """Return what a record commits to."""
     if digest != entry.after:
         return ()
-    if entry.action == REGISTERS:
+    if entry.action in _VERSIONS:
         return tuple(Version.decode(data, place=f"record {digest}").commitments.values())
     statement = Evidence.decode(data, place=f"record {digest}").statement
     return () if statement is None else (statement,)

@@ -11,6 +11,7 @@ from stemma.ledger import Entry
 from stemma.names import ModelName, check_name, check_pointer
 from stemma.records import Digest
 from stemma.registry.annotations import MAX_LABELS, MAX_VALUE, check_key
+from stemma.registry.exchange.brought import IMPORTS
 from stemma.registry.numbering import MAIN
 from stemma.registry.projection import project
 from stemma.registry.records.evidence import Evidence
@@ -70,7 +71,8 @@ def _version_register(tx: RegistryTransaction, entry: Entry) -> None:
     branch = check_pointer(str(entry.facts["branch"]), "branch")
     known = tx.registry.branches.find(name, branch)
     if known is None:
-        _expect(last == 0 or branch == MAIN, f"there is no branch {branch!r}")
+        is_free = last == 0 or branch == MAIN or entry.action == IMPORTS
+        _expect(is_free, f"there is no branch {branch!r}")
         _expect(tx.registry.aliases.find(name, branch) is None, f"{branch!r} is an alias")
     head = None if known is None else tx.registry.versions.find(name, known.head)
     _expect(entry.before == (None if head is None else head.digest), "it does not continue its branch")
@@ -173,6 +175,7 @@ _RULES: Mapping[str, Callable[[RegistryTransaction, Entry], None]] = {
     "model.entitle": _model_entitle,
     "model.describe": _model_describe,
     "version.register": _version_register,
+    "version.import": _version_register,
     "version.number": _version_number,
     "version.withdraw": _version_withdraw,
     "branch.create": _branch_create,

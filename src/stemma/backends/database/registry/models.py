@@ -30,6 +30,7 @@ _MODEL = select(
     models.c.title,
     models.c.title_text,
     models.c.description,
+    select(namespaces.c.name).where(namespaces.c.name == models.c.namespace).exists(),
 )
 _ADD = Statement(
     insert(models).values(
@@ -121,5 +122,6 @@ class DatabaseModels:
 
 
 def _model(row: tuple[Any, ...]) -> Model:
-    namespace, name, time, actor, last, title, title_text, description = row
-    return Model(ModelName(namespace, name), time, actor, last, title, digest(title_text), digest(description))
+    namespace, name, time, actor, last, title, title_text, description, has_arrived = row
+    texts = (title, digest(title_text), digest(description))
+    return Model(ModelName(namespace, name), time, actor, last, *texts, is_arriving=not has_arrived)
