@@ -357,4 +357,4 @@ def test_what_is_damaged_in_the_repository_is_not_exported(table: str, change: s
         LEDGER.checkpoint(it.tx, namespace, signers(), at_once=True)
     it.tx.connection.driver.cursor().execute(f"UPDATE {table} SET {change}")  # noqa: S608 - words of this test
     with pytest.raises(CorruptError):
-        list(export(it.tx, LEDGER.repository, signers()))
+        list(export(Tx(it.tx.connection), LEDGER.repository, signers()))
