@@ -19,6 +19,7 @@ from stemma.http.running import Limits
 
 _KINDS: dict[int, type[StemmaError]] = {408: UnavailableError, 431: TooLargeError, 503: UnavailableError}
 _LINGER = 2.0
+_LINGER_BYTES = 16 << 20
 
 
 class Config(uvicorn.Config):
@@ -30,12 +31,16 @@ class Config(uvicorn.Config):
 
 
 class Bounded(HttpToolsProtocol):
-    """A connection: how many bytes of headers came, and until when all of them must have."""
+    """A connection: how many bytes of headers came, and until when all of them must have.
+
+    Who is answered before all of a body came may go on sending for a while, so that the answer is read at all.
+    """
 
     config: Config
     waiting: asyncio.TimerHandle | None = None
     in_headers = True
     header_bytes = 0
+    lingered = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; small answers leave at once."""
@@ -55,10 +60,12 @@ class Bounded(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came; headers that grow too long end the connection."""
+        if self.in_headers and self.waiting is None:
+            self._wait()
         if self.in_headers:
-            if self.waiting is None:
-                self._wait()
             self.header_bytes += len(data)
+        elif self.waiting is not None:
+            self._linger(len(data))
         super().data_received(data)
         if self.in_headers and self.header_bytes > self.config.limits.header_bytes:
             self._refuse(431, f"the headers are over {self.config.limits.header_bytes} bytes")
@@ -91,11 +98,17 @@ class Bounded(HttpToolsProtocol):
         """Go on; who was answered before all of the body came may read the answer, and is then cut off."""
         super().on_response_complete()
         if not self.in_headers and self.waiting is None:
+            self.lingered = 0
             self.waiting = self.loop.call_later(_LINGER, self.transport.close)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request."""
         self._refuse(400, msg)
+
+    def _linger(self, size: int) -> None:
+        self.lingered += size
+        if self.lingered > _LINGER_BYTES:
+            self.transport.close()
 
     def _wait(self) -> None:
         self.waiting = self.loop.call_later(self.config.limits.header, self._expire)
