@@ -2,7 +2,7 @@
 
 import json
 
-from stemma.access import Caller, Permission, require
+from stemma.access import Caller, Permission, may, require
 from stemma.errors import NotFoundError
 from stemma.ledger import Entry, LogFilter, format_time
 from stemma.operations.operation import Operation, Subjects, Transaction
@@ -50,13 +50,7 @@ def _view(subjects: Subjects, tx: Transaction, entry: Entry) -> EntryView:
 
 def _logs(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing) -> NamespacePage:
     del subjects, asked
-    found: list[str] = []
-    for namespace in tx.ledger.namespaces():
-        try:
-            require(tx, caller, Permission.AUDIT, namespace)
-        except NotFoundError:
-            continue
-        found.append(namespace)
+    found = (name for name in tx.ledger.namespaces() if may(tx, caller, Permission.AUDIT, name))
     return NamespacePage(namespaces=tuple(found))
 
 

@@ -136,7 +136,8 @@ def _status(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing)
                 sizes[manifest] = sum(file.size for file in subjects.artifacts.manifest(tx, manifest).files)
             versions += 1
             size += sizes[manifest]
-    unsigned = sum(subjects.ledger.unsigned_tail(tx, namespace) for namespace in tx.ledger.namespaces())
+    logs = (log for log in tx.ledger.namespaces() if may(tx, caller, Permission.AUDIT, log))
+    unsigned = sum(subjects.ledger.unsigned_tail(tx, log) for log in logs)
     return Status(
         models=len(names),
         versions=versions,
