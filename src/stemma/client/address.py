@@ -45,7 +45,7 @@ class Address:
             )
         prefix = parts.path.rstrip("/")
         if (
-            parts.scheme not in _PORTS or not _HOST.fullmatch(host) or port == 0 or not _PREFIX.fullmatch(prefix)
+            not text.isprintable() or " " in text or parts.scheme not in _PORTS or not _HOST.fullmatch(host) or port == 0 or not _PREFIX.fullmatch(prefix)
             or "?" in text or "#" in text or any(part in {".", ".."} for part in prefix.split("/"))
         ):  # fmt: skip
             raise InvalidError(f"{shown!r} is not the address of a server", hint=_FORM)

@@ -210,7 +210,7 @@ class Transport:
             told = problem.detail if problem and problem.detail else f"the server answers {status}"
             wait = _seconds(reply.headers.get("Retry-After"))
             raise AgainError(told, hint=(problem and problem.hint) or _OFFLINE, place=server, wait=wait)
-        if problem is not None:
+        if problem is not None and status >= 400:  # noqa: PLR2004  # RFC 9110, 15
             raise error_of(problem, status, server)
         if status >= 400 or kind != expected:  # noqa: PLR2004  # RFC 9110, 15
             raise _stranger(server, status, kind)
@@ -257,9 +257,11 @@ def _told(server: Address) -> Iterator[None]:
         raise AgainError("it cannot be reached: no answer in time", place=place, hint=_OFFLINE) from error
     except ReadTimeoutError as error:
         raise AgainError("it does not answer in time", place=place, hint=_OFFLINE) from error
-    except IncompleteRead as error:
-        raise AgainError("the answer was cut short", place=place, hint=_OFFLINE) from error
-    except (ProtocolError, OSError) as error:
+    except ProtocolError as error:
+        cut = isinstance(error, IncompleteRead) or any(isinstance(each, IncompleteRead) for each in error.args)
+        what = "the answer was cut short" if cut else f"the connection broke: {_reason(error)}"
+        raise AgainError(what, place=place, hint=_OFFLINE) from error
+    except OSError as error:
         raise AgainError(f"the connection broke: {_reason(error)}", place=place, hint=_OFFLINE) from error
     except HTTPError as error:
         raise UnavailableError(f"what answers there is no HTTP: {_reason(error)}", place=place, hint=_WHERE) from error
