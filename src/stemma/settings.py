@@ -183,6 +183,18 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "log.requests", "STEMMA_LOG_REQUESTS", "Whether the server logs each request.", _choice("yes", "no"), "yes"
     ),
+    Setting(
+        "webhooks.networks",
+        "STEMMA_WEBHOOKS_NETWORKS",
+        "Inside networks that webhooks may deliver to, such as `10.1.0.0/16`, with commas between them.",
+        shared=False,
+    ),
+    Setting(
+        "webhooks.http",
+        "STEMMA_WEBHOOKS_HTTP",
+        "Hosts that webhooks may deliver to by http, with commas between them; by default all get https only.",
+        shared=False,
+    ),
 )
 BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in SETTINGS}
 

@@ -55,6 +55,8 @@ COMMANDS: Mapping[str, Line] = {
     "logout": Line("People", "Forget the token that was kept for a server."),
     "whoami": Line("People", "Say who you are here, and what you may do."),
     "serve": Line("Upkeep", "Serve this repository over HTTP."),
+    "webhook": Line("Upkeep", "Tell other programs of changes."),
+    "jobs": Line("Upkeep", "Do by hand what a server does by the clock."),
     "db": Line("Upkeep", "Check, migrate and rebuild the database."),
     "doctor": Line("Upkeep", "Check this installation and this repository."),
     "config": Line("Upkeep", "Read and change settings."),

@@ -54,6 +54,20 @@ class Verified(View, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+class JobDone(View, frozen=True, kw_only=True):
+    """How a job ended: `failure` is null where it did well."""
+
+    name: str
+    failure: str | None
+    detail: str
+
+
+class JobsDone(View, frozen=True, kw_only=True):
+    """The jobs that were done; those that another process does are not among them."""
+
+    jobs: tuple[JobDone, ...]
+
+
 class LogState(View, frozen=True, kw_only=True):
     """One verified log: `unsigned` counts the entries at its end that no checkpoint signs yet."""
 

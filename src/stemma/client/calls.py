@@ -19,6 +19,7 @@ from stemma.ledger.evidence.pins import Pin
 from stemma.operations import Operation
 from stemma.operations.requests import Request
 from stemma.operations.views import View
+from stemma.upkeep import Report as JobReport
 
 if TYPE_CHECKING:
     from stemma.app import Finding, Migrated, Rebuilt
@@ -111,6 +112,10 @@ class Upkeep(Protocol):
 
     def stored(self) -> int:
         """Return how many bytes all packs take."""
+        ...
+
+    def run_jobs(self, names: Sequence[str]) -> Sequence[JobReport]:
+        """Do jobs of the clock once, all where none is named."""
         ...
 
 

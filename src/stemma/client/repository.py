@@ -17,7 +17,9 @@ from stemma.client.objects.loading import load_folder
 from stemma.client.objects.saving import saved
 from stemma.client.people import People, Tokens
 from stemma.client.progress import SILENCE, Progress
+from stemma.client.upkeep import Upkeep
 from stemma.client.verification import verify_store, verify_versions
+from stemma.client.webhooks import Webhooks, rules_of
 from stemma.errors import NotFoundError, StemmaError, UnsupportedError
 from stemma.names import ModelName
 from stemma.operations import models, versions
@@ -48,9 +50,9 @@ from stemma.settings import Settings, account_name, find_repository, load_settin
 class Repository:
     """A repository in a folder or on a server. Close it when you are done, or use it in a `with` statement.
 
-    `aliases`, `branches`, `lineage`, `people`, `tokens`, `audit` and `database` are its other nouns. `place` is its
-    folder or its URL. Every method raises errors of `stemma.errors` only. Closing signs the log of a folder; a server
-    signs its own.
+    `aliases`, `branches`, `lineage`, `people`, `tokens`, `audit`, `database`, `webhooks` and `upkeep` are its other
+    nouns. `place` is its folder or its URL. Every method raises errors of `stemma.errors` only. Closing signs the log
+    of a folder; a server signs its own.
     """
 
     def __init__(self, calls: Calls, settings: Settings) -> None:
@@ -64,6 +66,8 @@ class Repository:
         self.people = People(calls)
         self.tokens = Tokens(calls)
         self.database = Database(calls)
+        self.webhooks = Webhooks(calls)
+        self.upkeep = Upkeep(calls)
 
     @classmethod
     def init(cls, where: str | Path = ".") -> Self:
@@ -106,7 +110,10 @@ class Repository:
 
         settings = load_settings(repository=root)
         folder = open_folder(
-            root, passphrase=settings.text("key.passphrase"), lock_timeout=settings.number("lock.timeout")
+            root,
+            passphrase=settings.text("key.passphrase"),
+            lock_timeout=settings.number("lock.timeout"),
+            webhook_rules=rules_of(settings),
         )
         return cls(LocalCalls(folder, settings.text("user.name") or account_name()), settings)
 

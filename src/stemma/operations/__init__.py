@@ -3,7 +3,7 @@
 A new operation is a request, a view, and a row in the file of its noun; every door finds it here.
 """
 
-from stemma.operations import evidence, log, models, pointers, relations, server, versions
+from stemma.operations import evidence, health, log, models, pointers, relations, server, versions, webhooks
 from stemma.operations.exchange import importing, offering, receiving
 from stemma.operations.operation import AnyOperation, Operation, Subjects, Transaction
 from stemma.operations.people import roles, tokens, users
@@ -16,6 +16,8 @@ NOUNS = (
     log,
     evidence,
     server,
+    health,
+    webhooks,
     users,
     roles,
     tokens,

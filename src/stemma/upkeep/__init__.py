@@ -33,6 +33,9 @@ class Report:
 class UpkeepStore(Protocol):
     """Leases and reports, in the caller's transaction."""
 
+    def database(self) -> tuple[str, str]:
+        """Return the name and release of the database, and the level that its tables stand at."""
+
     def claim(self, name: str, holder: str, now: int, expires: int) -> bool:
         """Take or renew a lease; False where somebody else holds it."""
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Column, bindparam, delete, or_, select, update
 
 from stemma.backends.database.dialect import Connection, Statement, insert_or_ignore, upsert
-from stemma.backends.database.schema import TEXT, WHOLE, TableClass, table
+from stemma.backends.database.schema import TEXT, WHOLE, TableClass, level, table
 from stemma.upkeep import Lease, Report
 
 leases = table(
@@ -37,9 +37,11 @@ _BEGIN = Statement(insert_or_ignore(leases))
 _RELEASE = Statement(delete(leases).where(_here, leases.c.holder == bindparam("by")))
 _LEASE = Statement(select(leases).where(_here))
 _LEASES = Statement(select(leases).order_by(leases.c.name))
+_LEVEL = Statement(select(level.c.version_num))
 _PUT = Statement(upsert(reports, ["name"]))
 _REPORT = Statement(select(reports).where(reports.c.name == bindparam("which")))
 _REPORTS = Statement(select(reports).order_by(reports.c.name))
+_NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 class DatabaseUpkeep:
@@ -49,6 +51,14 @@ class DatabaseUpkeep:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def database(self) -> tuple[str, str]:
+        """Return the name and release of the database, and its level."""
+        dialect = self._connection.dialect.name
+        question = "SELECT sqlite_version()" if dialect == "sqlite" else "SHOW server_version"
+        release = str(self._connection.script(question)[0][0]).partition(" ")[0]
+        row = self._connection.one(_LEVEL)
+        return f"{_NAMES.get(dialect, dialect)} {release}", "" if row is None else str(row[0])
 
     def claim(self, name: str, holder: str, now: int, expires: int) -> bool:
         """Take or renew a lease."""

@@ -8,6 +8,7 @@ from stemma import app
 from stemma.cli.answers import Serving
 from stemma.cli.grouping import command
 from stemma.cli.session import Session, pass_session
+from stemma.client.webhooks import rules_of
 from stemma.errors import NotFoundError, UnsupportedError
 from stemma.settings import account_name, load_settings
 
@@ -66,7 +67,10 @@ def serve(
         log_requests=settings.text("log.requests") == "yes",
     )
     folder = app.open_folder(
-        root, passphrase=settings.text("key.passphrase"), lock_timeout=settings.number("lock.timeout")
+        root,
+        passphrase=settings.text("key.passphrase"),
+        lock_timeout=settings.number("lock.timeout"),
+        webhook_rules=rules_of(settings),
     )
     try:
         app.serve(folder, serving, lambda url: _announce(session, url))

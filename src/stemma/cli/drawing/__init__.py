@@ -3,8 +3,8 @@
 Invariant: what came from users is a `Text` made safe before, never markup.
 """
 
-from stemma.cli.drawing import family, people, sheets, tables
+from stemma.cli.drawing import family, people, reports, sheets, tables
 from stemma.cli.drawing.progress import TerminalProgress
 from stemma.cli.drawing.rendering import render
 
-__all__ = ["TerminalProgress", "family", "people", "render", "sheets", "tables"]
+__all__ = ["TerminalProgress", "family", "people", "render", "reports", "sheets", "tables"]

@@ -1,5 +1,6 @@
 """Upkeep of a repository in a folder: what only its owner can ask for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 from stemma.artifacts.verification import Report
 from stemma.client.files.transfer import told
 from stemma.client.progress import Progress
+from stemma.upkeep import Report as JobReport
 
 if TYPE_CHECKING:
     from stemma.app import Finding, Migrated, Rebuilt, RepositoryFolder
@@ -42,6 +44,12 @@ class Upkeep:
             return self.folder.system.executor.read(
                 lambda tx: artifacts.verify(tx, deep=deep, progress=progress.advance)
             )
+
+    def run_jobs(self, names: Sequence[str]) -> Sequence[JobReport]:
+        """Do jobs of the clock once, all where none is named."""
+        from stemma.jobs import run
+
+        return run(self.folder.system, names)
 
     def stored(self) -> int:
         """Return how many bytes all packs take."""
