@@ -8,6 +8,9 @@ from ipaddress import ip_address
 import pytest
 from hypothesis import settings
 
+from tests.databases import KINDS, SHARED, turn
+from tests.postgresql import Databases, prepare_template, running
+
 settings.register_profile("stemma", parent=settings.default, deadline=None)  # a busy machine is no failure
 settings.load_profile("stemma")
 
@@ -57,4 +60,33 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in list(os.environ):  # noqa: TID251  # hidden here so that nobody else needs to look
             if name.startswith(("STEMMA_", "XDG_")):
                 patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Databases]:
+    """Run a PostgreSQL server for all tests of this process."""
+    with running() as server:
+        yield prepare_template(server)
+
+
+@pytest.fixture(scope="session")
+def shared_postgresql(postgresql: Databases) -> list[str]:
+    """Return the URLs of databases in which no test commits."""
+    return [postgresql.new() for _ in range(SHARED)]
+
+
+@pytest.fixture(params=KINDS)
+def each_database(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a test once on each kind of database."""
+
+    def databases() -> Databases:
+        found: Databases = request.getfixturevalue("postgresql")
+        return found
+
+    def shared() -> list[str]:
+        found: list[str] = request.getfixturevalue("shared_postgresql")
+        return found
+
+    with turn(request.param, databases, shared):
         yield

@@ -18,12 +18,14 @@ from stemma.access import (
     require,
 )
 from stemma.access.refusal import MINUTE
-from stemma.backends.database.sqlite import open_memory
 from stemma.backends.database.transaction import Transaction
 from stemma.errors import Attempt, ForbiddenError, InvalidError, NotFoundError, RefusedError
 from stemma.ledger import Actor, Draft, Entry, Thing, append
 from stemma.names import SYSTEM_NAMESPACE
 from stemma.records import Digest
+from tests.databases import new_connection
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 NOW = 1_790_000_000_000_000
 OWNER = local_owner("u_" + "0" * 32)
@@ -31,7 +33,7 @@ ACCESS = Access()
 
 
 def new_transaction() -> Transaction:
-    return Transaction(open_memory(), NOW)
+    return Transaction(new_connection(), NOW)
 
 
 def stranger(pseudonym: str = "u_" + "1" * 32) -> Caller:

@@ -7,14 +7,14 @@ from typing import TypeVar
 
 from stemma.artifacts.artifacts import Artifacts
 from stemma.artifacts.manifest import Manifest, ManifestFile
-from stemma.artifacts.ports import ArtifactTransaction, PackStore, Source, Upload
+from stemma.artifacts.ports import ArtifactTransaction, BlobStore, Source, Upload
 from stemma.artifacts.uploads.intake import Addition
 from stemma.artifacts.uploads.tasks import BytesSource
 from stemma.backends.blobs.memory import MemoryPackStore
 from stemma.backends.database.artifacts import DatabaseArtifacts
 from stemma.backends.database.ledger import DatabaseRecords
-from stemma.backends.database.sqlite import open_memory
 from stemma.records import Digest
+from tests.databases import new_connection
 
 Answer = TypeVar("Answer")
 OWNER = "u_tester"
@@ -62,7 +62,7 @@ class Bytes:
 class Store:
     """An artifact store and the transactions on it."""
 
-    packs: PackStore = field(default_factory=MemoryPackStore)
+    packs: BlobStore = field(default_factory=MemoryPackStore)
     tx: TestTransaction = field(init=False)
     artifacts: Artifacts = field(init=False)
 
@@ -71,7 +71,7 @@ class Store:
         self.artifacts = Artifacts(self.packs)
 
     def new_index(self) -> TestTransaction:
-        connection = open_memory()
+        connection = new_connection()
         return TestTransaction(1_000_000, CountedIds(), DatabaseArtifacts(connection), DatabaseRecords(connection))
 
     def read(self, operation: Callable[[ArtifactTransaction], Answer], /) -> Answer:
@@ -92,7 +92,7 @@ class Store:
         """Store a folder and return its manifest's digest."""
         self.add([Bytes(path, data) for path, data in tree.items()])
         manifest = Manifest.of(ManifestFile(path, len(data), Digest.of(data)) for path, data in tree.items())
-        return self.artifacts.store_manifest(self.tx, manifest)
+        return self.artifacts.store_manifest(self.tx, manifest, namespace="me")
 
     def content(self, digest: Digest) -> bytes:
         """Read a file back."""

@@ -15,7 +15,7 @@ from safetensors.numpy import save
 from stemma.artifacts.artifacts import LEASE
 from stemma.artifacts.cutting import SMALL_FILE
 from stemma.artifacts.manifest import Manifest, ManifestFile
-from stemma.artifacts.ports import PackStore
+from stemma.artifacts.ports import BlobStore
 from stemma.artifacts.uploads.intake import Addition
 from stemma.backends.blobs.local import LocalPackStore
 from stemma.backends.blobs.memory import MemoryPackStore
@@ -24,6 +24,8 @@ from stemma.errors import ConflictError, CorruptError, InvalidError, NotFoundErr
 from stemma.records import Digest
 from tests.artifacts.support import OWNER, Bytes, Store
 from tests.artifacts.test_formats import torch_file
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 RNG = np.random.default_rng(11)
 
@@ -255,7 +257,8 @@ def test_nothing_is_visible_before_the_commit() -> None:
     with pytest.raises(NotFoundError):
         store.artifacts.locate(store.tx, [digest])
     with pytest.raises(NotFoundError):
-        store.artifacts.store_manifest(store.tx, Manifest.of([ManifestFile("a", addition.files[0].size, digest)]))
+        missing = Manifest.of([ManifestFile("a", addition.files[0].size, digest)])
+        store.artifacts.store_manifest(store.tx, missing, namespace="me")
     store.artifacts.commit(store.tx, addition, owner=OWNER)
     assert store.content(digest) == model()
 
@@ -310,17 +313,17 @@ def test_digests_cannot_be_used_to_probe_or_take() -> None:
     assert store.artifacts.recipes(store.tx, [digest], scopes=theirs) == {}
     manifest = Manifest.of([ManifestFile("stolen", len(data), digest)])
     with pytest.raises(NotFoundError):
-        store.artifacts.store_manifest(store.tx, manifest, scopes=theirs)
+        store.artifacts.store_manifest(store.tx, manifest, namespace="me", scopes=theirs)
     addition = store.add([Bytes("mine", data)], namespace="theirs", scopes=theirs)
     assert addition.written > 0.9 * len(data) * 0.9
-    store.artifacts.store_manifest(store.tx, manifest, scopes=theirs)
+    store.artifacts.store_manifest(store.tx, manifest, namespace="me", scopes=theirs)
 
 
 def test_a_manifest_must_state_the_sizes() -> None:
     store = Store()
     store.add([Bytes("a", b"abc")])
     with pytest.raises(InvalidError):
-        store.artifacts.store_manifest(store.tx, Manifest.of([ManifestFile("a", 4, Digest.of(b"abc"))]))
+        store.artifacts.store_manifest(store.tx, Manifest.of([ManifestFile("a", 4, Digest.of(b"abc"))]), namespace="me")
 
 
 def test_leftovers_are_swept() -> None:
@@ -354,8 +357,8 @@ def test_an_intake_that_is_left_keeps_nothing() -> None:
 TREE = [Bytes("model", model()), *(Bytes(f"small/{number}", RNG.bytes(500)) for number in range(20))]
 
 
-def attempts(**options: bool) -> Callable[[int], tuple[Faults, PackStore, MemoryPackStore]]:
-    def make(fail_at: int) -> tuple[Faults, PackStore, MemoryPackStore]:
+def attempts(**options: bool) -> Callable[[int], tuple[Faults, BlobStore, MemoryPackStore]]:
+    def make(fail_at: int) -> tuple[Faults, BlobStore, MemoryPackStore]:
         inner = MemoryPackStore()
         faults = Faults(fail_at, **options)
         return faults, FaultyPackStore(inner, faults), inner
@@ -365,7 +368,7 @@ def attempts(**options: bool) -> Callable[[int], tuple[Faults, PackStore, Memory
 
 @pytest.mark.parametrize("make", [attempts(), attempts(torn=True), attempts(stays=True)], ids=["once", "torn", "full"])
 def test_a_failure_at_any_step_leaves_nothing_half_done(
-    make: Callable[[int], tuple[Faults, PackStore, MemoryPackStore]],
+    make: Callable[[int], tuple[Faults, BlobStore, MemoryPackStore]],
 ) -> None:
     faults, packs, _ = make(0)
     Store(packs).add(TREE)

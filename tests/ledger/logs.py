@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from stemma.backends.database.dialect import Connection
 from stemma.backends.database.ledger import DatabaseLedger, DatabaseRecords, DatabaseTexts
-from stemma.backends.database.sqlite import open_memory
 from stemma.ledger import Actor, Draft, Fact, Thing
 from stemma.ledger.evidence.note import Algorithm, PublicKey
 from stemma.ledger.ledger import Ledger
 from stemma.records import Digest
+from tests.databases import new_connection
 
 NOW = 1_790_000_000_000_000
 ALICE = Actor("user", "u_3f9c")
@@ -35,7 +35,7 @@ class Tx:
     """A transaction of its own database; `now` is set by the test."""
 
     def __init__(self, connection: Connection | None = None) -> None:
-        self.connection = connection or open_memory()
+        self.connection = connection or new_connection()
         self.now = NOW
         self.ids = CountedIds()
         self.ledger = DatabaseLedger(self.connection)

@@ -13,7 +13,10 @@ from stemma.ledger.evidence.checkpoint import policy_for, verify_checkpoint
 from stemma.ledger.ledger import CHECKPOINT_INTERVAL
 from stemma.ledger.proof import verify_consistency, verify_inclusion
 from stemma.ledger.tree import EMPTY_ROOT, root_of
+from tests.databases import change
 from tests.ledger.logs import LEDGER, NOW, Tx, draft, drafts, keys, signers
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 
 @pytest.fixture
@@ -23,9 +26,7 @@ def tx() -> Tx:
 
 def execute(tx: Tx, sql: str, *values: object) -> None:
     """Change the database behind the store's back."""
-    cursor = tx.connection.driver.cursor()
-    cursor.execute(sql, values)
-    assert cursor.rowcount == 1
+    assert change(tx.connection, sql, *values) == 1
 
 
 def verified(tx: Tx, namespace: str = "team") -> LogReport:
@@ -206,7 +207,7 @@ DAMAGE = [
     ("UPDATE tiles SET hashes = substr(hashes, 1, 32) WHERE level = 1", [], "tile 1/0 of team"),
     ("DELETE FROM tiles WHERE level = 1", [], "tile 1/0 of team"),
     ("INSERT INTO tiles VALUES ('team', 0, 2, zeroblob(2816))", [], "tile 0/2 of team"),
-    ("UPDATE checkpoints SET note = CAST('x' AS BLOB) WHERE size = 100", [], "checkpoint 100 of team"),
+    ("UPDATE checkpoints SET note = ? WHERE size = 100", [b"x"], "checkpoint 100 of team"),
     ("UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE size = 550) WHERE size = 100", [],
      "checkpoint 100 of team"),
     ("UPDATE checkpoints SET size = 101 WHERE size = 100", [], "checkpoint 101 of team"),

@@ -4,10 +4,10 @@ from collections import deque
 from collections.abc import Iterable
 
 from stemma.backends.database.lineage import DatabaseLineage
-from stemma.backends.database.sqlite import open_memory
 from stemma.lineage import Ask, Edge, EdgeKind, Lineage, Visit, link
 from stemma.lineage.graph import Direction
 from stemma.paging import Pager
+from tests.databases import new_connection
 
 CALLER = "u_1"
 KINDS = tuple(EdgeKind)
@@ -17,7 +17,7 @@ class Tx:
     """A transaction that holds lineage only."""
 
     def __init__(self) -> None:
-        self.connection = open_memory()
+        self.connection = new_connection()
         self.lineage = DatabaseLineage(self.connection)
 
 

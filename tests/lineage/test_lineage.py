@@ -10,6 +10,8 @@ from stemma.lineage.edge import CODES, KINDS
 from stemma.lineage.graph import CHUNK, Direction
 from tests.lineage.support import CALLER, Model, Tx, all_pages, fill, name, new_lineage
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 Graph = list[list[tuple[int, int]]]
 DIRECTIONS: tuple[Direction, ...] = ("parents", "children")
 

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from stemma.access import Caller, Role, local_owner
 from stemma.backends.database.dialect import Connection
-from stemma.backends.database.sqlite import open_memory
 from stemma.backends.database.transaction import Transaction
 from stemma.ledger import Actor, Entry
 from stemma.names import ModelName, Reference, Selector, parse_selector
@@ -24,6 +23,7 @@ from stemma.registry import (
     Version,
 )
 from stemma.semver import SemanticVersion
+from tests.databases import new_connection
 
 Result = TypeVar("Result")
 OWNER = local_owner("u_" + "0" * 32)
@@ -56,7 +56,7 @@ class World:
     """A registry and the database that it stands on; each call is a transaction that rolls back where it fails."""
 
     gate: Gate = field(default_factory=ProtectedNames)
-    connection: Connection = field(default_factory=open_memory)
+    connection: Connection = field(default_factory=new_connection)
     now: int = NOW
     made: int = 0
 

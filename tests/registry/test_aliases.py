@@ -9,6 +9,8 @@ from stemma.errors import AlreadyExistsError, ConflictError, InvalidError, NotFo
 from stemma.registry import AliasMove, GateDecision, ProtectedNames, Registry, RegistryTransaction
 from tests.registry.support import CREDIT, OWNER, SECOND, World, digest_of, select
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 
 def history(world: World, alias: str = "production") -> list[tuple[str, int | None, int | None]]:
     moves, more = world.do(lambda tx: world.registry.aliases.moves(tx, OWNER, CREDIT, alias))

@@ -13,6 +13,8 @@ from stemma.registry import Evidence, Measurement, Subject
 from stemma.registry.annotations import MAX_LABELS, MAX_VALUE
 from tests.registry.support import CREDIT, FRAUD, OWNER, World, digest_of, select
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 MODEL = Subject(CREDIT)
 FIRST = Subject(CREDIT, select("v1"))
 

@@ -20,6 +20,8 @@ from stemma.registry.numbering import (
 from stemma.semver import Range, SemanticVersion
 from tests.registry.support import CREDIT, OWNER, World, number, select
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 small = st.integers(0, 12) | st.integers(0, 10**15 - 1)
 identifiers = st.from_regex(r"0|[1-9][0-9]{0,20}|[0-9A-Za-z-]*[A-Za-z-][0-9A-Za-z-]*", fullmatch=True).filter(
     lambda text: len(text) < 30

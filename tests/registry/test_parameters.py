@@ -14,7 +14,10 @@ from stemma.records import MAX_SAFE_INTEGER, Digest, canonical
 from stemma.registry import Measurement, Message, Parameter, Submission, Version
 from stemma.registry.projection import project
 from stemma.registry.records.parameters import MAX_PARAMETERS, decode_parameters, encode_parameters
+from tests.databases import change
 from tests.registry.support import CREDIT, OWNER, World
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 NAMES = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=30)
 VALUES = (
@@ -98,7 +101,7 @@ def test_a_record_whose_parameters_are_lost_or_changed_is_not_shown() -> None:
     submission = Submission(Version(world.files("x"), 0), Message("x"), parameters={"depth": 6})
     made = world.do(lambda tx: world.registry.versions.register(tx, OWNER, CREDIT, submission)).version
     record = Digest.of(encode_parameters({"depth": 6}))
-    world.connection.script(f"UPDATE records SET data = x'7b7d' WHERE digest = x'{record.hex}'")
+    change(world.connection, "UPDATE records SET data = ? WHERE digest = ?", b"{}", record.raw)
     with pytest.raises(CorruptError, match="parameters"):
         world.do(lambda tx: world.registry.versions.show(tx, OWNER, CREDIT, made.digest))
 

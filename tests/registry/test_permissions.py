@@ -14,6 +14,8 @@ from stemma.names import Reference
 from stemma.registry import Evidence, Measurement, Message, Parent, ParentKind, Registry, Subject, Submission, Version
 from tests.registry.support import CREDIT, OWNER, World, caller, digest_of, select
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 ONE = digest_of("files 1")
 Call = Callable[[Registry, Transaction, Caller], object]
 CALLS: dict[str, tuple[Permission, Call]] = {

@@ -5,7 +5,6 @@ from itertools import permutations
 import pytest
 
 from stemma.backends.database.schema import TableClass, tables_of
-from stemma.backends.database.sqlite import open_memory
 from stemma.backends.database.transaction import Transaction
 from stemma.errors import AlreadyExistsError, ConflictError, CorruptError, InvalidError, NotFoundError
 from stemma.ledger import Draft, Entry, Fact, Thing
@@ -14,7 +13,10 @@ from stemma.records import Digest
 from stemma.registry import Alias, Measurement, Numbering, Parent, ParentKind, Registration, Subject
 from stemma.registry.projection import ACTIONS, project
 from stemma.registry.resolve import registered
+from tests.databases import change, new_connection
 from tests.registry.support import CREDIT, NOW, OWNER, World, digest_of, select
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 OTHER = ModelName("vision", "faces")
 DEEP = ModelName("deep", "model")
@@ -70,11 +72,12 @@ def test_any_order_of_the_logs_gives_the_same_rows() -> None:
     assert {each.action for log in logs.values() for each in log} == ACTIONS - {"text.redact", "version.import"}
     for order in permutations(logs):
         again = World.__new__(World)
-        again.connection = open_memory()
+        again.connection = new_connection()
         for name in ("records", "texts"):
             rows = world.connection.script(f"SELECT * FROM {name}")  # noqa: S608  # declared tables
             marks = ",".join("?" * len(rows[0]))
-            again.connection.driver.cursor().executemany(f"INSERT INTO {name} VALUES ({marks})", rows)  # noqa: S608  # as above
+            for row in rows:
+                change(again.connection, f"INSERT INTO {name} VALUES ({marks})", *row)  # noqa: S608  # as above
         for name in order:
             for entry in logs[name]:
                 project(Transaction(again.connection, entry.time), entry)

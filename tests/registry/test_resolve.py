@@ -9,6 +9,8 @@ from stemma.registry import Numbering, Registration
 from stemma.registry.resolve import find_version
 from tests.registry.support import CREDIT, OWNER, World
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 
 @pytest.fixture
 def world() -> World:

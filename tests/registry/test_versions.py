@@ -30,7 +30,10 @@ from stemma.registry import (
     Version,
 )
 from stemma.registry.versions import read_version
+from tests.databases import change
 from tests.registry.support import CREDIT, FRAUD, OWNER, World, digest_of, select
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 HUB = External.parse("hf:org/base@" + "a" * 40)
 
@@ -344,9 +347,7 @@ def test_a_damaged_record_is_reported() -> None:
     version = world.pushed()
     with pytest.raises(CorruptError, match="is missing"):
         world.do(lambda tx: read_version(tx, digest_of("nothing")))
-    world.connection.driver.cursor().execute(
-        "UPDATE records SET data = ? WHERE digest = ?", (b"{}", version.digest.raw)
-    )
+    change(world.connection, "UPDATE records SET data = ? WHERE digest = ?", b"{}", version.digest.raw)
     with pytest.raises(CorruptError, match="does not match") as caught:
         show(world, "v1")
     assert version.digest in caught.value.place

@@ -7,21 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Boolean, Column, DateTime, Integer, LargeBinary, String, bindparam, func, select
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from stemma.backends.database.dialect import (
     Connection,
-    Dialect,
     Statement,
     insert_or_ignore,
     member_of,
     upsert,
 )
+from stemma.backends.database.postgresql.dialect import POSTGRESQL
 from stemma.backends.database.schema import BYTES, METADATA, TEXT, WHOLE, TableClass, digest_column, table, tables_of
 from stemma.backends.database.sqlite import SQLITE, create_table, open_memory
 from stemma.errors import AlreadyExistsError, ConflictError, CorruptError, InvalidError, UnavailableError
 
-POSTGRESQL = Dialect("postgresql", PGDialect_psycopg(), list, lambda _error, _place: None, lambda _driver: False)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 THINGS = table(
     "things_of_tests",
     TableClass.JOURNAL,

@@ -20,7 +20,7 @@ from stemma.backends.database.transaction import Transaction
 from stemma.errors import CorruptError, NotFoundError, StemmaError, UnavailableError, UnsupportedError
 from stemma.ledger import Entry
 from stemma.lineage import Edge, EdgeKind, link
-from tests.backends.database.freeze_schema import INITIAL, declared_sql
+from tests.backends.database.freeze_schema import INITIAL, INITIAL_POSTGRESQL, declared_postgresql, declared_sql
 
 NOW = 1_790_000_000_000_000
 OWNER = local_owner("u_" + "0" * 32)
@@ -105,6 +105,7 @@ def test_a_format_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> N
 def test_the_first_level_is_what_is_declared() -> None:
     """Until the first release: python -m tests.backends.database.freeze_schema; afterwards add a revision."""
     assert declared_sql() == INITIAL.read_text(encoding="utf-8")
+    assert declared_postgresql() == INITIAL_POSTGRESQL.read_text(encoding="utf-8")
     assert ScriptDirectory(str(SCRIPTS)).get_current_head() == LEVEL
 
 
@@ -171,7 +172,7 @@ def test_upgrading_twice_does_nothing() -> None:
     before = schema_of(connection)
     driver = connection.driver
     assert isinstance(driver, sqlite3.Connection)
-    upgrade(driver, lambda: None)
+    upgrade("sqlite://", driver, lambda: None)
     assert schema_of(connection) == before
 
 

@@ -48,7 +48,7 @@ class Dialect:
     None where only a mistake in this program explains it. `is_lost` says whether a connection is gone for good,
     `is_passing` whether running the same transaction again may succeed where it failed with this exception.
     `generation` tells committed states apart, None where the database cannot. `stream` returns rows of a query one by
-    one, without holding them all.
+    one, without holding them all; `script` runs what needs no parameters and returns a cursor.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Dialect:
     pass_list: Callable[[Sequence[Any]], object]
     translate: Callable[[Exception, str], StemmaError | None]
     in_transaction: Callable[[Any], bool]
+    script: Callable[[Any, str], Any]
     is_lost: Callable[[Any], bool] = lambda _driver: False
     is_passing: Callable[[BaseException], bool] = lambda _error: False
     generation: Callable[[Any], int | None] = lambda _driver: None
@@ -180,10 +181,12 @@ class Connection:
         self.script(str(element.compile(dialect=self.dialect.compiler)))
 
     def script(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run one statement that needs no parameters, such as BEGIN or a PRAGMA, and return its rows."""
+        """Run one statement that needs no parameters, such as BEGIN or a PRAGMA, and return its rows.
+
+        PostgreSQL also takes several with semicolons between them, and answers the rows of the first.
+        """
         try:
-            cursor = self.driver.cursor()
-            cursor.execute(sql)
+            cursor = self.dialect.script(self.driver, sql)
             rows: list[tuple[Any, ...]] = [] if cursor.description is None else cursor.fetchall()
         except Exception as error:
             raise self._translated(error) from error
@@ -192,8 +195,7 @@ class Connection:
     def commit(self) -> None:
         """Make durable what was done; UnavailableError where the database undid it instead."""
         try:
-            cursor = self.driver.cursor()
-            cursor.execute("COMMIT")
+            cursor = self.dialect.script(self.driver, "COMMIT")
         except Exception as error:
             raise self._translated(error) from error
         if getattr(cursor, "statusmessage", "COMMIT") != "COMMIT":

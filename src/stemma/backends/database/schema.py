@@ -8,9 +8,24 @@ whole microseconds since the epoch, truth is 0 or 1.
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    select,
+)
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
+
+from stemma.backends.database.dialect import Connection, Statement
+from stemma.errors import UnsupportedError
 
 WHOLE: TypeEngine[Any] = BigInteger().with_variant(Integer(), "sqlite")
 TEXT: TypeEngine[Any] = Text().with_variant(Text(collation="C"), "postgresql")
@@ -79,3 +94,30 @@ def _narrowed(table_name: str, column: Column[Any]) -> TypeEngine[Any]:
 
 level = table("schema_level", TableClass.JOURNAL, Column("version_num", TEXT, primary_key=True))
 """The revision that the database stands at, under the name of the column that Alembic asks for."""
+repository = table("repository", TableClass.JOURNAL, Column("identity", TEXT, primary_key=True))
+"""The identity of the repository that the database belongs to, which its folder holds too."""
+
+_LEVEL = Statement(select(level.c.version_num))
+
+
+def level_of(connection: Connection) -> str:
+    """Return the revision that a database stands at."""
+    row = connection.one(_LEVEL)
+    return "" if row is None else str(row[0])
+
+
+def refuse_level(connection: Connection) -> None:
+    """Raise UnsupportedError unless the tables are those of this release."""
+    found = level_of(connection)
+    if found < LEVEL:
+        raise UnsupportedError(
+            f"the database stands at level {found or 'none'}, this release works at {LEVEL}",
+            place=connection.place,
+            hint="'stemma db migrate' brings it up; it makes a backup first.",
+        )
+    if found > LEVEL:
+        raise UnsupportedError(
+            f"the database stands at level {found}, this release knows levels up to {LEVEL}",
+            place=connection.place,
+            hint="Install a newer release of Stemma; a database never goes back.",
+        )

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, insert
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from stemma.backends.database.dialect import CHECK_HINT, Connection, Dialect, Statement
-from stemma.backends.database.schema import LEVEL, level
+from stemma.backends.database.schema import LEVEL, level, refuse_level
 from stemma.backends.database.transaction import ALL_TABLES
 from stemma.errors import (
     AlreadyExistsError,
@@ -40,7 +40,6 @@ BUSY_SECONDS = 15.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.000_2, 0.005
 _STATEMENT_CACHE = 512
 _STAMP = Statement(insert(level))
-_LEVEL = Statement(select(level.c.version_num))
 _MOUNT_POINT = 4  # its field in a line of mountinfo, proc(5)
 _OCTAL = re.compile(r"\\([0-7]{3})")
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -98,21 +97,9 @@ class SqliteFile:
         """Raise UnsupportedError unless the tables are those of this release; nothing is changed."""
         connection = self.open_reader()
         try:
-            found = level_of(connection)
+            refuse_level(connection)
         finally:
             connection.close()
-        if found < LEVEL:
-            raise UnsupportedError(
-                f"the database stands at level {found or 'none'}, this release works at {LEVEL}",
-                place=str(self.path),
-                hint="'stemma db migrate' brings it up; it makes a backup first.",
-            )
-        if found > LEVEL:
-            raise UnsupportedError(
-                f"the database stands at level {found}, this release knows levels up to {LEVEL}",
-                place=str(self.path),
-                hint="Install a newer release of Stemma; a database never goes back.",
-            )
 
     def create(self) -> None:
         """Create the file with every declared table; AlreadyExistsError where there is one already."""
@@ -223,6 +210,7 @@ SQLITE = Dialect(
     _as_json,
     _translate_sqlite,
     _in_sqlite_transaction,
+    sqlite3.Connection.execute,
     generation=_sqlite_generation,
 )
 
@@ -267,12 +255,6 @@ def create_table(connection: Connection, table: Table) -> None:
     connection.define(CreateTable(table))
     for index in sorted(table.indexes, key=lambda each: str(each.name)):
         connection.define(CreateIndex(index))
-
-
-def level_of(connection: Connection) -> str:
-    """Return the revision that a database stands at."""
-    row = connection.one(_LEVEL)
-    return "" if row is None else str(row[0])
 
 
 @cache

@@ -11,13 +11,14 @@ from functools import partial
 from typing import TypeAlias
 
 from stemma.backends.database.dialect import CHECK_HINT, Connection
-from stemma.backends.database.schema import LEVEL
-from stemma.backends.database.sqlite import SqliteFile, level_of, open_memory
+from stemma.backends.database.schema import LEVEL, level_of
+from stemma.backends.database.sqlite import SqliteFile, open_memory
 from stemma.backends.database.transaction import Transaction
 from stemma.errors import CorruptError, StemmaError
 
 MAX_FINDINGS = 100
-_Step: TypeAlias = Callable[[Connection], Iterable["Finding"]]
+Step: TypeAlias = Callable[[Connection], Iterable["Finding"]]
+"""Looks at one side of a database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,21 @@ def check(file: SqliteFile, more: Sequence[Check] = ()) -> tuple[Finding, ...]:
         connection.script("BEGIN")
     except CorruptError as error:
         return (_finding("open", error, str(file.path)),)
-    steps: list[_Step] = [_pages, _references, _level, _schema]
-    steps += [partial(_contents, each) for each in more]
-    findings: list[Finding] = []
     with closing(connection):
-        for step in steps:
-            try:
-                findings += step(connection)
-            except CorruptError as error:
-                findings.append(_finding("read", error, connection.place))
+        steps: list[Step] = [_pages, _references, check_level, _schema]
+        return run_steps(connection, steps + [partial(run_check, each) for each in more])
+
+
+def run_steps(connection: Connection, steps: Iterable[Step]) -> tuple[Finding, ...]:
+    """Return what all steps find; damage that ends one is a finding, and keeps no other from being run."""
+    findings: list[Finding] = []
+    for step in steps:
+        connection.script("SAVEPOINT step")
+        try:
+            findings += step(connection)
+        except CorruptError as error:
+            findings.append(_finding("read", error, connection.place))
+        connection.script("ROLLBACK TO step")
     return tuple(findings)
 
 
@@ -70,7 +77,8 @@ def _references(connection: Connection) -> Iterator[Finding]:
         yield Finding("references", f"{connection.place}: {table}", what, CHECK_HINT)
 
 
-def _level(connection: Connection) -> Iterator[Finding]:
+def check_level(connection: Connection) -> Iterator[Finding]:
+    """Yield a finding where the tables are those of another release."""
     found = level_of(connection)
     if found != LEVEL:
         message = f"stands at level {found or 'none'}, this release works at {LEVEL}"
@@ -100,7 +108,8 @@ def schema_of(connection: Connection) -> dict[str, str]:
     return {name: " ".join(str(sql).split()) for name, sql in rows if not name.startswith("sqlite_stat")}
 
 
-def _contents(each: Check, connection: Connection) -> Iterable[Finding]:
+def run_check(each: Check, connection: Connection) -> Iterable[Finding]:
+    """Return what a subject finds."""
     return list(each(Transaction(connection, 0, reads_only=True)))
 
 

@@ -16,8 +16,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
-from stemma.backends.database.schema import LEVEL, level
-from stemma.backends.database.sqlite import SQLITE, SqliteFile, level_of
+from stemma.backends.database.dialect import Driver
+from stemma.backends.database.schema import LEVEL, level, level_of
+from stemma.backends.database.sqlite import SQLITE, SqliteFile
 from stemma.errors import StemmaError, UnavailableError, UnsupportedError
 
 SCRIPTS = Path(__file__).parent.parent / "migrations"
@@ -41,15 +42,12 @@ def migrate(file: SqliteFile, backups: Path, now: int) -> Migrated:
         before = level_of(connection)
         if before == LEVEL:
             return Migrated(before, before, None)
-        if before > LEVEL:
-            raise UnsupportedError(
-                f"the database stands at level {before}, beyond {LEVEL}", hint="Install a newer release of Stemma."
-            )
-        backup = back_up(file, backups, f"level-{before or 'none'}-{_stamp(now)}")
+        refuse_newer(before)
+        backup = back_up(file, backups, f"level-{before or 'none'}-{stamp(now)}")
         if not isinstance(connection.driver, sqlite3.Connection):
             raise UnsupportedError("only SQLite is migrated here")
         try:
-            upgrade(connection.driver, partial(file.begin, connection))
+            upgrade("sqlite://", connection.driver, partial(file.begin, connection))
         except (SQLAlchemyError, sqlite3.Error, StemmaError) as error:
             raise UnavailableError(
                 f"the migration from {before or 'none'} to {LEVEL} failed and changed nothing: {error}",
@@ -70,9 +68,9 @@ def back_up(file: SqliteFile, folder: Path, name: str) -> Path:
                 raise UnsupportedError("only SQLite is copied here")
             source.driver.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(target)
-        _sync(folder)
+        sync(folder)
     except sqlite3.Error as error:
         temporary.unlink(missing_ok=True)
         raise SQLITE.translate(error, str(file.path)) or error from error
@@ -81,14 +79,22 @@ def back_up(file: SqliteFile, folder: Path, name: str) -> Path:
     return target
 
 
-def upgrade(driver: sqlite3.Connection, begin: Callable[[], None]) -> None:
-    """Run the revisions that are missing, in one transaction, which `begin` begins.
+def refuse_newer(before: str) -> None:
+    """Raise UnsupportedError for a level that this release does not know."""
+    if before > LEVEL:
+        raise UnsupportedError(
+            f"the database stands at level {before}, beyond {LEVEL}", hint="Install a newer release of Stemma."
+        )
+
+
+def upgrade(url: str, driver: Driver, begin: Callable[[], object]) -> None:
+    """Run the revisions that are missing in one transaction, which `begin` begins; `url` names the kind of `driver`.
 
     SQLAlchemy rolls back when it first meets a connection, so its own transaction, which is only a wish to commit or
     roll back at the end, must be there before.
     """
     script = ScriptDirectory(str(SCRIPTS))
-    engine = create_engine("sqlite://", creator=lambda: driver, poolclass=StaticPool, pool_reset_on_return=None)
+    engine = create_engine(url, creator=lambda: driver, poolclass=StaticPool, pool_reset_on_return=None)
     with engine.connect() as connection, connection.begin():
         begin()
         with EnvironmentContext(
@@ -100,11 +106,13 @@ def upgrade(driver: sqlite3.Connection, begin: Callable[[], None]) -> None:
             environment.run_migrations()
 
 
-def _stamp(now: int) -> str:
+def stamp(now: int) -> str:
+    """Return a time in µs as it stands in names of files."""
     return datetime.fromtimestamp(now / 1_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Make a file, or the names in a folder, durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -70,7 +70,7 @@ def rebuild(
             if repair:
                 file.begin(connection)
             with closing(_open_scratch(scratch, file.path)) as new:
-                count = _replay(new, projectors, fillers)
+                count = replay(new, projectors, fillers)
                 differences = tuple(_compare(new))
                 new.script("COMMIT")
             if repair and differences:
@@ -92,7 +92,8 @@ def _open_scratch(scratch: Path, source: Path) -> Connection:
     return connection
 
 
-def _replay(new: Connection, projectors: Sequence[Projector], fillers: Sequence[Filler]) -> int:
+def replay(new: Connection, projectors: Sequence[Projector], fillers: Sequence[Filler]) -> int:
+    """Project every entry, in the order of writing; return how many there were."""
     count = 0
     for (data,) in new.stream(_ENTRIES):
         count += 1
@@ -123,10 +124,15 @@ def _compare(new: Connection) -> Iterator[Difference]:
         except CorruptError as error:
             yield Difference(table.name, (), f"unreadable: {error.message}")
             continue
-        both = missing & extra
-        yield from _told(table, missing - both, "missing")
-        yield from _told(table, extra - both, "extra")
-        yield from _told(table, both, "different")
+        yield from tell_rows(table, missing, extra)
+
+
+def tell_rows(table: Table, missing: set[tuple[Any, ...]], extra: set[tuple[Any, ...]]) -> Iterator[Difference]:
+    """Yield the differences between two tables, from the keys of rows that only one of them has."""
+    both = missing & extra
+    yield from _told(table, missing - both, "missing")
+    yield from _told(table, extra - both, "extra")
+    yield from _told(table, both, "different")
 
 
 def _without(new: Connection, table: Table, one: str, other: str) -> set[tuple[Any, ...]]:

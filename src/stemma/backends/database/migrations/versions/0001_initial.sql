@@ -145,6 +145,13 @@ CREATE TABLE leases (
 )
  WITHOUT ROWID,
  STRICT;
+CREATE TABLE manifests (
+	digest BLOB NOT NULL CONSTRAINT ck_manifests_digest_size CHECK (length(digest) = 32),
+	namespace TEXT NOT NULL,
+	CONSTRAINT pk_manifests PRIMARY KEY (digest, namespace)
+)
+ WITHOUT ROWID,
+ STRICT;
 CREATE TABLE measurements (
 	namespace TEXT NOT NULL,
 	model TEXT NOT NULL,
@@ -295,6 +302,11 @@ CREATE TABLE reports (
 )
  WITHOUT ROWID,
  STRICT;
+CREATE TABLE repository (
+	identity TEXT NOT NULL,
+	CONSTRAINT pk_repository PRIMARY KEY (identity)
+)
+ STRICT;
 CREATE TABLE roles (
 	principal TEXT NOT NULL,
 	namespace TEXT NOT NULL,
@@ -363,11 +375,13 @@ CREATE TABLE uploads (
 	namespace TEXT NOT NULL,
 	began INTEGER NOT NULL,
 	expires INTEGER NOT NULL,
+	manifest BLOB CONSTRAINT ck_uploads_manifest_size CHECK (length(manifest) = 32),
 	CONSTRAINT pk_uploads PRIMARY KEY (id)
 )
  WITHOUT ROWID,
  STRICT;
 CREATE INDEX ix_uploads_expires ON uploads (expires);
+CREATE INDEX ix_uploads_owner ON uploads (owner);
 CREATE TABLE versions (
 	namespace TEXT NOT NULL,
 	model TEXT NOT NULL,

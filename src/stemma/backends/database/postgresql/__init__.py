@@ -1,0 +1,1 @@
+"""PostgreSQL through psycopg 3, which comes with the extra `postgres`; nothing else imports it."""

@@ -1,0 +1,232 @@
+"""PostgreSQL: how its connections are opened, and how writers keep out of each other's way.
+
+Opening never creates and never migrates. A batch takes one transaction lock for each log that it appends to, all in one
+statement and in one order, and reads after it what others have committed (READ COMMITTED). It also shares one lock with
+all other batches, which `*` takes alone. Readers see one snapshot (REPEATABLE READ) and cannot write.
+"""
+
+import hashlib
+import threading
+import time
+from functools import cache
+from typing import Any
+
+import psycopg
+from psycopg.types.numeric import Int8Dumper
+from sqlalchemy import insert, select
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from stemma.backends.database.dialect import Connection, Statement
+from stemma.backends.database.postgresql.address import Address
+from stemma.backends.database.postgresql.dialect import POSTGRESQL
+from stemma.backends.database.schema import LEVEL, level, refuse_level, repository
+from stemma.backends.database.transaction import ALL_TABLES
+from stemma.errors import AlreadyExistsError, ConflictError, NotFoundError, UnavailableError, UnsupportedError
+from stemma.names import EVERY_LOG
+
+LOCK_SECONDS = 15.0
+STATEMENT_SECONDS = 60.0
+RESTART_SECONDS = 5.0
+LEAST_VERSION = 140000
+FORBID = "REVOKE UPDATE, DELETE, TRUNCATE ON entries FROM PUBLIC, CURRENT_USER"
+"""Takes the right to change entries from everybody. The owner could take it back: that would be evidence."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
+_PREPARED = 1000
+_IDLE_MILLISECONDS = 60_000
+_STAMP = Statement(insert(level))
+_IDENTIFY = Statement(insert(repository))
+_IDENTITY = Statement(select(repository.c.identity))
+_PRESENT = "SELECT to_regclass('schema_level') IS NOT NULL, current_setting('server_version_num')::int, "
+_ENCODING = "current_setting('server_encoding')"
+
+
+class PostgresqlServer:
+    """One database of a PostgreSQL server, at `url`.
+
+    `lock_seconds` is how long a writer waits for another process, `statement_seconds` how long one statement may take.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        lock_seconds: float = LOCK_SECONDS,
+        *,
+        statement_seconds: float = STATEMENT_SECONDS,
+        restart_seconds: float = RESTART_SECONDS,
+    ) -> None:
+        self.address = Address.parse(url)
+        self.lock_seconds = lock_seconds
+        self._statement_seconds = statement_seconds
+        self._restart_seconds = restart_seconds
+        self._gate = threading.Lock()
+        self._answers = True
+
+    @property
+    def place(self) -> str:
+        """Where it is, without user and password."""
+        return self.address.place
+
+    def open_writer(self, *, patient: bool = False) -> Connection:
+        """Return a connection that may write, each commit durable when it returns.
+
+        A server that is restarting is waited for, until it has once been waited for in vain. A `patient` connection
+        lets statements take as long as they need.
+        """
+        connection = self._open_waiting()
+        statement = 0 if patient else self._statement_seconds
+        settings = [
+            *self._limits(statement),
+            "SET default_transaction_isolation = 'read committed'",
+            "SET default_transaction_read_only = off",
+            f"SET idle_in_transaction_session_timeout = {0 if patient else _IDLE_MILLISECONDS}",
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+        ]
+        return _set(connection, settings)
+
+    def open_reader(self) -> Connection:
+        """Return a connection that cannot write; a transaction on it sees one snapshot."""
+        settings = [
+            *self._limits(self._statement_seconds),
+            "SET default_transaction_isolation = 'repeatable read'",
+            "SET default_transaction_read_only = on",
+        ]
+        return _set(self._open(), settings)
+
+    def begin(self, connection: Connection, logs: frozenset[str]) -> frozenset[str] | None:
+        """Begin a transaction that alone appends to `logs`; waits for other processes at most `lock_seconds`."""
+        if EVERY_LOG in logs:
+            connection.script(f"BEGIN; SELECT pg_advisory_xact_lock({_key(EVERY_LOG)})")
+            return None
+        keys = ",".join(map(str, sorted(_key(log) for log in logs)))
+        together = f"BEGIN; SELECT pg_advisory_xact_lock_shared({_key(EVERY_LOG)})"
+        each = f"SELECT pg_advisory_xact_lock(key) FROM unnest('{{{keys}}}'::bigint[]) AS key"  # noqa: S608 - numbers
+        connection.script(f"{together}; {each}" if logs else together)
+        return logs
+
+    def create(self, identity: str = "") -> None:
+        """Create every declared table, in one transaction; AlreadyExistsError where there are some already."""
+        connection = self.open_writer()
+        try:
+            self.begin(connection, frozenset({EVERY_LOG}))
+            self._check_server(connection, is_empty=True)
+            for table in ALL_TABLES.sorted_tables:
+                connection.define(CreateTable(table))
+                for index in sorted(table.indexes, key=lambda each: str(each.name)):
+                    connection.define(CreateIndex(index))
+            connection.run(_STAMP, version_num=LEVEL)
+            connection.run(_IDENTIFY, identity=identity)
+            connection.script(FORBID)
+            connection.commit()
+        finally:
+            connection.close()
+
+    def drop(self) -> None:
+        """Drop every declared table, with all that is in it."""
+        connection = self.open_writer()
+        try:
+            self.begin(connection, frozenset({EVERY_LOG}))
+            names = ", ".join(f'"{table.name}"' for table in ALL_TABLES.sorted_tables)
+            connection.script(f"DROP TABLE IF EXISTS {names}")
+            connection.commit()
+        finally:
+            connection.close()
+
+    def check_level(self, identity: str | None = None) -> None:
+        """Raise UnsupportedError unless the tables are those of this release; nothing is changed.
+
+        Also raises NotFoundError where there are none, and ConflictError where they belong to another repository than
+        `identity`.
+        """
+        connection = self.open_reader()
+        try:
+            connection.script("BEGIN")
+            self._check_server(connection, is_empty=False)
+            refuse_level(connection)
+            held = connection.one(_IDENTITY)
+        finally:
+            connection.close()
+        if identity is not None and (held is None or held[0] != identity):
+            raise ConflictError(
+                "this database belongs to another repository than the folder",
+                place=self.place,
+                hint="Set STEMMA_DATABASE_URL to the database that this folder was made with.",
+            )
+
+    def _check_server(self, connection: Connection, *, is_empty: bool) -> None:
+        ((present, version, encoding),) = connection.script(_PRESENT + _ENCODING)
+        if version < LEAST_VERSION:
+            raise UnsupportedError(
+                f"PostgreSQL {version // 10000} is too old", place=self.place, hint="Use PostgreSQL 14 or newer."
+            )
+        if encoding != "UTF8":
+            raise UnsupportedError(
+                f"the database is encoded in {encoding}", place=self.place, hint="CREATE DATABASE ... ENCODING 'UTF8'."
+            )
+        if present and is_empty:
+            raise AlreadyExistsError("there is a repository in this database already", place=self.place)
+        if not present and not is_empty:
+            raise NotFoundError(
+                "there is no repository in this database",
+                place=self.place,
+                hint="'stemma init --database URL' makes one, and the folder that belongs to it.",
+            )
+
+    def _limits(self, statement_seconds: float) -> list[str]:
+        return [
+            f"SET lock_timeout = {round(self.lock_seconds * 1000)}",
+            f"SET statement_timeout = {round(statement_seconds * 1000)}",
+        ]
+
+    def _open_waiting(self) -> Connection:
+        deadline = time.monotonic() + (self._restart_seconds if self._answers else 0)
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                connection = self._open()
+            except UnavailableError:
+                if time.monotonic() + pause > deadline:
+                    self._answers = False
+                    raise
+            else:
+                self._answers = True
+                return connection
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _open(self) -> Connection:
+        try:
+            driver: psycopg.Connection[Any] = psycopg.connect(
+                **self.address.parameters,  # type: ignore[arg-type]  # libpq's own options, all text
+                autocommit=True,
+                prepare_threshold=0,
+            )
+        except psycopg.Error as error:
+            raise _unreachable(error, self.place) from None
+        driver.prepared_max = _PREPARED
+        driver.adapters.register_dumper(int, Int8Dumper)
+        return Connection(driver, POSTGRESQL, self.place)
+
+
+def _unreachable(error: psycopg.Error, place: str) -> UnavailableError:
+    said = " ".join(str(error).split())
+    return UnavailableError(
+        f"the database cannot be reached: {said}",
+        place=place,
+        hint="Look whether it runs, and at STEMMA_DATABASE_URL.",
+    )
+
+
+def _set(connection: Connection, settings: list[str]) -> Connection:
+    try:
+        connection.script("; ".join(settings))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@cache
+def _key(log: str) -> int:
+    """Return the key of a log's lock: 64 bits of a hash, so that two logs may share one, which is only slower."""
+    digest = hashlib.sha256(b"stemma log\0" + log.encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)

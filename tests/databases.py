@@ -1,0 +1,92 @@
+"""The databases that one test is run on in turn: what asks for the fixture `each_database` is run on each.
+
+`new_connection` is for tests of stores: a transaction on every table, which is never committed, at most SHARED at a
+time. `new_database` is for tests that commit. Both give what the present turn says, SQLite where a test asks for none.
+"""
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stemma.backends.database.dialect import Connection
+from stemma.backends.database.postgresql.server import PostgresqlServer
+from stemma.backends.database.sqlite import SqliteFile, open_memory
+from stemma.names import EVERY_LOG
+from tests.postgresql import Databases
+
+KINDS = ("sqlite", "postgresql")
+SHARED = 6
+"""How many databases there are in which no test commits, and so how many connections a test can use at a time."""
+
+
+@dataclass
+class Turn:
+    """Which kind of database it is, and what must be closed at the end of the test."""
+
+    kind: str = "sqlite"
+    databases: Databases | None = None
+    shared: Sequence[str] = ()
+    closing: ExitStack = field(default_factory=ExitStack)
+    opened: list[Connection] = field(default_factory=list)
+
+    def url(self) -> str:
+        """Return the URL of a database of this test's own, which is dropped at its end."""
+        assert self.databases is not None
+        url = self.databases.new()
+        self.closing.callback(self.databases.server.drop, url.rsplit("/", 1)[1].partition("?")[0])
+        return url
+
+
+_turns = [Turn()]
+
+
+@contextmanager
+def turn(kind: str, databases: Callable[[], Databases], shared: Callable[[], Sequence[str]]) -> Iterator[Turn]:
+    """Let all that is opened be of one kind."""
+    with ExitStack() as closing:
+        present = Turn(closing=closing) if kind == "sqlite" else Turn(kind, databases(), shared(), closing)
+        _turns.append(present)
+        try:
+            yield present
+        finally:
+            _turns.pop()
+
+
+def new_connection() -> Connection:
+    """Return a connection to an empty repository's tables, inside a transaction."""
+    present = _turns[-1]
+    if present.kind == "sqlite":
+        return open_memory()
+    number = len(present.opened)
+    if number >= len(present.shared):
+        present.opened[number - len(present.shared)].close()  # generated tests make many, one after the other
+    server = PostgresqlServer(present.shared[number % len(present.shared)])
+    connection = server.open_writer()
+    present.opened.append(connection)
+    present.closing.callback(connection.close)
+    server.begin(connection, frozenset({EVERY_LOG}))
+    return connection
+
+
+def new_database(folder: Path | None = None) -> SqliteFile | PostgresqlServer:
+    """Return an empty repository's database."""
+    present = _turns[-1]
+    if present.kind == "postgresql":
+        return PostgresqlServer(present.url())
+    if folder is None:
+        folder = Path(present.closing.enter_context(tempfile.TemporaryDirectory(prefix="stemma-test-")))
+    file = SqliteFile(folder / "stemma.db")
+    file.create()
+    return file
+
+
+def change(connection: Connection, sql: str, *values: object) -> int:
+    """Run SQL behind Stemma's back, written for SQLite: `?` for a value, `zeroblob(n)` for n zero bytes."""
+    if connection.dialect.name == "postgresql":
+        sql = re.sub(r"zeroblob\((\d+)\)", r"decode(repeat('00', \1), 'hex')", sql).replace("?", "%s")
+    cursor = connection.driver.cursor()
+    cursor.execute(sql, values)
+    return int(cursor.rowcount)
