@@ -58,6 +58,11 @@ class Caller:
         """The pseudonym; page tokens are bound to it."""
         return self.actor.id
 
+    @property
+    def view(self) -> str:
+        """Tells callers apart who may see different things: the pseudonym, and the token where there is one."""
+        return self.actor.id if self.actor.token is None else f"{self.actor.id} {self.actor.token}"
+
 
 def local_owner(pseudonym: str) -> Caller:
     """Return the owner of a folder, who is asked for no token and may ask for everything."""

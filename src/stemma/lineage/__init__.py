@@ -13,12 +13,14 @@ from stemma.lineage.lineage import (
     link,
     walk,
 )
+from stemma.lineage.veil import Hides
 
 __all__ = [
     "Affected",
     "Ask",
     "Edge",
     "EdgeKind",
+    "Hides",
     "Hop",
     "Lineage",
     "LineageStore",

@@ -1,7 +1,8 @@
 """Lineage: what a thing came from, what came from it, and by which way.
 
-Edges are written with their child, once. Traversals are breadth-first over the state in which they began, so that pages
-fit together while new edges arrive; at most 1,000 nodes a page.
+Edges are written with their child, once. `hides` takes what the caller may not see out of every answer. Traversals
+are breadth-first over the state in which they began, so that pages fit together while new edges arrive; at most 1,000
+nodes a page.
 """
 
 from collections import OrderedDict
@@ -13,6 +14,7 @@ from stemma.errors import ConflictError, InvalidError, NotFoundError
 from stemma.lineage.edge import CODES, KINDS, MAX_PARENTS, Edge, EdgeKind, check_node
 from stemma.lineage.graph import FAR, Bound, Direction, Found, GraphStore, Position, Reached, Step, Traversal
 from stemma.lineage.paths import shortest
+from stemma.lineage.veil import Hides, Veiled
 from stemma.paging import Page, Pager, check_limit
 from stemma.records import Json, canonical
 
@@ -123,9 +125,9 @@ def link(tx: LineageTransaction, child: str, edges: Sequence[Edge]) -> bool:
     return True
 
 
-def walk(tx: LineageTransaction, node: str, direction: Direction) -> Iterator[str]:
+def walk(tx: LineageTransaction, node: str, direction: Direction, hides: Hides | None = None) -> Iterator[str]:
     """Yield every ancestor (`parents`) or descendant (`children`), nearest first; none where the node is unknown."""
-    store = tx.lineage
+    store = _seen(tx, hides)
     start = store.find(node, direction)
     if start is None:
         return
@@ -160,7 +162,8 @@ def _refuse_cycle(store: LineageStore, child: str, edges: Sequence[Edge]) -> Non
                 raise InvalidError(f"{child} would become its own ancestor")
 
 
-_Key: TypeAlias = tuple[str, Bound, Position]
+_Key: TypeAlias = tuple[str, str, Bound, Position]
+"""Whose traversal it is, what was asked, and where it stands: what one may see, another may not."""
 
 
 class _Held:
@@ -195,13 +198,17 @@ class Lineage:
         self._pager = pager
         self._held = _Held()
 
-    def ancestors(self, tx: LineageTransaction, node: str, ask: Ask, *, caller: str) -> Page[Visit]:
+    def ancestors(
+        self, tx: LineageTransaction, node: str, ask: Ask, *, caller: str, hides: Hides | None = None
+    ) -> Page[Visit]:
         """Return what the node came from, nearest first."""
-        return self._page(tx.lineage, node, "parents", ask, caller)
+        return self._page(_seen(tx, hides), node, "parents", ask, caller)
 
-    def descendants(self, tx: LineageTransaction, node: str, ask: Ask, *, caller: str) -> Page[Visit]:
+    def descendants(
+        self, tx: LineageTransaction, node: str, ask: Ask, *, caller: str, hides: Hides | None = None
+    ) -> Page[Visit]:
         """Return what came from the node, nearest first."""
-        return self._page(tx.lineage, node, "children", ask, caller)
+        return self._page(_seen(tx, hides), node, "children", ask, caller)
 
     def impact(
         self,
@@ -211,18 +218,21 @@ class Lineage:
         names: Callable[[Sequence[str]], Mapping[str, Sequence[str]]],
         *,
         caller: str,
+        hides: Hides | None = None,
     ) -> Page[Affected]:
         """Return the descendants with what points at them; `names` says that for many nodes at once."""
-        page = self.descendants(tx, node, ask, caller=caller)
+        page = self.descendants(tx, node, ask, caller=caller, hides=hides)
         pointing = names([visit.node for visit in page.items])
         items = tuple(Affected(visit, tuple(pointing.get(visit.node, ()))) for visit in page.items)
         return Page(items, page.next_token)
 
-    def paths(self, tx: LineageTransaction, one: str, other: str, limit: int = 10) -> Paths:
+    def paths(
+        self, tx: LineageTransaction, one: str, other: str, limit: int = 10, *, hides: Hides | None = None
+    ) -> Paths:
         """Return up to `limit` of the shortest paths between two nodes, whichever of them is the ancestor."""
         if not 1 <= limit <= MAX_PATHS:
             raise InvalidError(f"a search returns 1 to {MAX_PATHS} paths, not {limit}")
-        store = tx.lineage
+        store = _seen(tx, hides)
         bound = store.bound()
         below, above = _find(store, one, "parents")[0], _find(store, other, "parents")[0]
         up = shortest(store, (below, above), bound, limit)
@@ -232,7 +242,7 @@ class Lineage:
         names = _names(store, [node for path in found.paths for step in path for node in (step[0], step[2])])
         return Paths(tuple(tuple(_hop(step, names) for step in path) for path in found.paths), is_complete)
 
-    def _page(self, store: LineageStore, node: str, direction: Direction, ask: Ask, caller: str) -> Page[Visit]:
+    def _page(self, store: GraphStore, node: str, direction: Direction, ask: Ask, caller: str) -> Page[Visit]:
         limit = check_limit(ask.limit)
         query = canonical([node, direction, None if ask.kinds is None else sorted(ask.kinds), ask.depth]).decode()
         start = _find(store, node, direction)
@@ -241,7 +251,7 @@ class Lineage:
             traversal = Traversal(start, direction, bound, kinds=ask.codes, depth=ask.depth)
         else:
             bound, position = _read_position(self._pager.read(ask.token, query=query, caller=caller))
-            held = self._held.take((query, bound, position))
+            held = self._held.take((caller, query, bound, position))
             traversal = held or Traversal(start, direction, bound, kinds=ask.codes, depth=ask.depth)
             if held is None and not traversal.resume(store, position):
                 raise ConflictError("the graph was rebuilt since the last page", hint="Begin again without a token.")
@@ -250,24 +260,28 @@ class Lineage:
         if traversal.is_done:
             return Page(visits)
         position = traversal.position
-        self._held.keep((query, bound, position), traversal)
+        self._held.keep((caller, query, bound, position), traversal)
         token = self._pager.issue([bound.edge, bound.node, *position], query=query, caller=caller)
         return Page(visits, token)
 
 
-def _find(store: LineageStore, name: str, direction: Direction) -> Found:
+def _seen(tx: LineageTransaction, hides: Hides | None) -> GraphStore:
+    return tx.lineage if hides is None else Veiled(tx.lineage, hides)
+
+
+def _find(store: GraphStore, name: str, direction: Direction) -> Found:
     found = store.find(check_node(name), direction)
     if found is None:
         raise NotFoundError(f"nothing is known of {name}")
     return found
 
 
-def _names(store: LineageStore, nodes: Sequence[int]) -> dict[int, str]:
+def _names(store: GraphStore, nodes: Sequence[int]) -> dict[int, str]:
     return {node: name for node, name, _ in store.describe(sorted(set(nodes)), "parents")}
 
 
 def _describe(
-    store: LineageStore, direction: Direction, traversal: Traversal, reached: Sequence[Reached]
+    store: GraphStore, direction: Direction, traversal: Traversal, reached: Sequence[Reached]
 ) -> tuple[Visit, ...]:
     nodes = {node for node, *_ in reached} | {source for _, _, source, _ in reached}
     found = store.describe(list(nodes), direction)

@@ -8,7 +8,7 @@ from stemma.ledger import format_time
 from stemma.lineage import walk
 from stemma.names import SYSTEM_NAMESPACE, ModelName
 from stemma.operations.operation import Operation, Subjects, Transaction, of_model, system_log
-from stemma.operations.reading import view_parent
+from stemma.operations.reading import hides, view_parent
 from stemma.operations.requests import ListModels, Nothing, OfModel, OfNamespace, Paged, SetTitle
 from stemma.operations.views import Done, Family, ModelPage, ModelView, NamespacePage, Status, TreeNode
 from stemma.records import Digest
@@ -89,14 +89,14 @@ def _family(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfModel)
         if more := len(members) >= _RELATIVES:
             break
         members[version.digest] = version
-    newest_first = tuple(members)
+    newest_first, veil = tuple(members), hides(tx, caller)
     for goes_up in (True, False):
         start = newest_first if goes_up else newest_first[::-1]
         reached: set[str] = set()
         for digest in start:
             if digest in reached:  # and so is all that lies behind it
                 continue
-            for node in islice(walk(tx, digest, "parents" if goes_up else "children"), _RELATIVES):
+            for node in islice(walk(tx, digest, "parents" if goes_up else "children", veil), _RELATIVES):
                 reached.add(node)
                 if node.startswith("sha256:") and node not in members and len(members) < _RELATIVES:
                     found = subjects.registry.versions.find(tx, caller, Digest(node))

@@ -1,11 +1,13 @@
 """From texts to values, and from the subjects' values to views: what every operation shares."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 
-from stemma.access import Caller
+from stemma.access import Caller, readable
 from stemma.errors import InvalidError
 from stemma.ledger import format_time
+from stemma.lineage import Hides
 from stemma.names import ModelName, Reference
 from stemma.operations.operation import Subjects, Transaction
 from stemma.operations.requests import MetricGiven
@@ -113,6 +115,22 @@ def view_parent(subjects: Subjects, tx: Transaction, caller: Caller, parent: Par
         reference=holders[0].reference if holders else None,
         withdrawn=any(holder.withdrawn is not None for holder in holders),
     )
+
+
+def hides(tx: Transaction, caller: Caller) -> Hides | None:
+    """Return what says which versions the caller may not see, None where they may see all."""
+    within = readable(tx, caller)
+    if within is None:
+        return None
+
+    def hidden(names: Sequence[str]) -> AbstractSet[str]:
+        return {name for name in names if name.startswith("sha256:") and is_hidden(Digest(name))}
+
+    def is_hidden(digest: Digest) -> bool:
+        holders = tx.registry.versions.holders(digest)
+        return bool(holders) and not any(holder.namespace in within for holder in holders)
+
+    return hidden
 
 
 def resolve_text(subjects: Subjects, tx: Transaction, caller: Caller, text: str) -> Registration:

@@ -6,7 +6,7 @@ from stemma.access import Caller, Permission
 from stemma.errors import InvalidError, NotFoundError
 from stemma.lineage import Ask, EdgeKind, Visit
 from stemma.operations.operation import Operation, Subjects, Transaction
-from stemma.operations.reading import resolve_text
+from stemma.operations.reading import hides, resolve_text
 from stemma.operations.requests import FindPaths, Walk
 from stemma.operations.views import EdgeView, NodePage, NodeView, PathList
 from stemma.records import Digest
@@ -14,13 +14,13 @@ from stemma.records import Digest
 
 def _ancestors(subjects: Subjects, tx: Transaction, caller: Caller, asked: Walk) -> NodePage:
     node = _node(subjects, tx, caller, asked.start)
-    page = subjects.lineage.ancestors(tx, node, _ask(asked), caller=caller.id)
+    page = subjects.lineage.ancestors(tx, node, _ask(asked), caller=caller.view, hides=hides(tx, caller))
     return _page(subjects, tx, caller, page.items, page.next_token)
 
 
 def _descendants(subjects: Subjects, tx: Transaction, caller: Caller, asked: Walk) -> NodePage:
     node = _node(subjects, tx, caller, asked.start)
-    page = subjects.lineage.descendants(tx, node, _ask(asked), caller=caller.id)
+    page = subjects.lineage.descendants(tx, node, _ask(asked), caller=caller.view, hides=hides(tx, caller))
     return _page(subjects, tx, caller, page.items, page.next_token)
 
 
@@ -30,7 +30,7 @@ def _impact(subjects: Subjects, tx: Transaction, caller: Caller, asked: Walk) ->
     def names(nodes: Sequence[str]) -> Mapping[str, Sequence[str]]:
         return {each: _aliases(subjects, tx, caller, each) for each in nodes}
 
-    page = subjects.lineage.impact(tx, node, _ask(asked), names, caller=caller.id)
+    page = subjects.lineage.impact(tx, node, _ask(asked), names, caller=caller.view, hides=hides(tx, caller))
     pointing = {affected.visit.node: affected.names for affected in page.items}
     return _page(subjects, tx, caller, [affected.visit for affected in page.items], page.next_token, pointing)
 
@@ -67,14 +67,12 @@ def _page(  # noqa: PLR0917  # what every operation gets, and one page
     token: str | None,
     pointing: Mapping[str, tuple[str, ...]] | None = None,
 ) -> NodePage:
-    """Return the nodes that the caller may see: of versions, those in namespaces that they can read."""
+    """Return nodes, all of which the caller may see."""
     nodes: list[NodeView] = []
     for visit in visits:
         reference = None
         if visit.node.startswith("sha256:"):
             found = subjects.registry.versions.find(tx, caller, Digest(visit.node))
-            if not found and tx.registry.versions.holders(Digest(visit.node)):
-                continue
             reference = found[0].reference if found else None
         nodes.append(
             NodeView(
@@ -90,7 +88,7 @@ def _page(  # noqa: PLR0917  # what every operation gets, and one page
 
 def _paths(subjects: Subjects, tx: Transaction, caller: Caller, asked: FindPaths) -> PathList:
     start, ancestor = (_node(subjects, tx, caller, text) for text in (asked.start, asked.ancestor))
-    found = subjects.lineage.paths(tx, start, ancestor, asked.limit)
+    found = subjects.lineage.paths(tx, start, ancestor, asked.limit, hides=hides(tx, caller))
     paths = tuple(
         tuple(EdgeView(child=hop.child, parent=hop.parent, kind=hop.kind.value) for hop in path) for path in found.paths
     )
@@ -101,11 +99,10 @@ def _node(subjects: Subjects, tx: Transaction, caller: Caller, text: str) -> str
     """Return the node that a reference, a digest or an outside model names, if the caller may know of it."""
     if not text.startswith("hf:"):
         return resolve_text(subjects, tx, caller, text).digest
-    page = subjects.lineage.descendants(tx, text, Ask(limit=1000), caller=caller.id)
-    for visit in page.items:
-        if visit.node.startswith("sha256:") and subjects.registry.versions.find(tx, caller, Digest(visit.node)):
-            return text
-    raise NotFoundError(f"nothing is known of {text}")
+    page = subjects.lineage.descendants(tx, text, Ask(limit=1), caller=caller.view, hides=hides(tx, caller))
+    if not page.items:
+        raise NotFoundError(f"nothing is known of {text}")
+    return text
 
 
 ANCESTORS = Operation("lineage.ancestors", Walk, NodePage, Permission.READ, "GET", "/lineage/ancestors", _ancestors)
