@@ -17,9 +17,9 @@ from stemma.client.objects.loading import load_folder
 from stemma.client.objects.saving import saved
 from stemma.client.people import People, Tokens
 from stemma.client.progress import SILENCE, Progress
-from stemma.client.upkeep import Upkeep
+from stemma.client.upkeep.upkeep import Upkeep
+from stemma.client.upkeep.webhooks import Webhooks, rules_of
 from stemma.client.verification import verify_store, verify_versions
-from stemma.client.webhooks import Webhooks, rules_of
 from stemma.errors import NotFoundError, StemmaError, UnsupportedError
 from stemma.names import ModelName
 from stemma.operations import models, versions

@@ -3,10 +3,11 @@
 A new operation is a request, a view, and a row in the file of its noun; every door finds it here.
 """
 
-from stemma.operations import evidence, health, log, models, pointers, relations, server, versions, webhooks
+from stemma.operations import evidence, log, models, pointers, relations, server, versions
 from stemma.operations.exchange import importing, offering, receiving
 from stemma.operations.operation import AnyOperation, Operation, Subjects, Transaction
 from stemma.operations.people import roles, tokens, users
+from stemma.operations.upkeep import health, webhooks
 
 NOUNS = (
     models,

@@ -10,14 +10,14 @@ from typing import Protocol
 
 from stemma.backends.database.access import DatabaseAccess, DatabaseRefusals
 from stemma.backends.database.artifacts import DatabaseArtifacts
+from stemma.backends.database.background.upkeep import DatabaseUpkeep
+from stemma.backends.database.background.webhooks import DatabaseDeliveries, DatabaseWebhooks
 from stemma.backends.database.dialect import Connection
 from stemma.backends.database.idempotency import DatabaseAnswers
 from stemma.backends.database.ledger import DatabaseLedger, DatabaseRecords, DatabaseTexts
 from stemma.backends.database.lineage import DatabaseLineage
 from stemma.backends.database.registry import registry_store
 from stemma.backends.database.schema import METADATA
-from stemma.backends.database.upkeep import DatabaseUpkeep
-from stemma.backends.database.webhooks import DatabaseDeliveries, DatabaseWebhooks
 from stemma.registry import RegistryStore
 
 ALL_TABLES = METADATA

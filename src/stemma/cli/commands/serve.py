@@ -8,7 +8,7 @@ from stemma import app
 from stemma.cli.answers import Serving
 from stemma.cli.grouping import command
 from stemma.cli.session import Session, pass_session
-from stemma.client.webhooks import rules_of
+from stemma.client.upkeep.webhooks import rules_of
 from stemma.errors import NotFoundError, UnsupportedError
 from stemma.settings import account_name, load_settings
 

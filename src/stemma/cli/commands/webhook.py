@@ -11,8 +11,8 @@ from stemma.cli.session import Session, pass_session
 from stemma.cli.text import plural, safe
 from stemma.client.repository import Repository
 from stemma.errors import UnavailableError
+from stemma.operations.upkeep.webhooks import DeliveryList, DeliveryView, Retried, WebhookList, WebhookMade
 from stemma.operations.views import Done
-from stemma.operations.webhooks import DeliveryList, DeliveryView, Retried, WebhookList, WebhookMade
 
 _SECONDS = 20.0
 _PAUSE = 0.2
@@ -26,10 +26,10 @@ webhook_argument = click.argument("name", metavar="WEBHOOK")
     "stemma webhook deliveries bank/3f9c21d07a6b5e48",
 )
 def webhook() -> None:
-    """Tell other programs of changes over HTTPS.
+    """Tell other programs of changes.
 
-    Deliveries are signed as Standard Webhooks says, come in order and at least once, and are tried again for a day. A
-    server delivers them; for a folder that none serves, 'stemma jobs run' does.
+    Deliveries go over HTTPS, are signed as Standard Webhooks says, come in order and at least once, and are tried again
+    for a day. A server delivers them; for a folder that none serves, 'stemma jobs run' does.
     """
 
 

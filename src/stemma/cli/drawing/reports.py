@@ -8,7 +8,7 @@ from rich.text import Text
 from stemma.cli.drawing.tables import BAD, DIM, GOOD, cut, table
 from stemma.cli.text import joined, moment, safe
 from stemma.client.answers import JobDone
-from stemma.operations.webhooks import DeliveryView, WebhookView
+from stemma.operations.upkeep.webhooks import DeliveryView, WebhookView
 
 _STYLES = {"delivered": GOOD, "dead": BAD}
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from stemma.client.answers import JobDone, JobsDone
 from stemma.client.calls import Calls
-from stemma.operations.health import HEALTH, Health
 from stemma.operations.requests import Nothing
+from stemma.operations.upkeep.health import HEALTH, Health
 
 
 class Upkeep:

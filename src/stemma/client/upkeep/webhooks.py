@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from stemma.client.calls import Calls
 from stemma.errors import InvalidError
-from stemma.operations import webhooks
-from stemma.operations.webhooks import (
+from stemma.operations.upkeep import webhooks
+from stemma.operations.upkeep.webhooks import (
     AddWebhook,
     DeliveryView,
     ListDeliveries,

@@ -1,0 +1,1 @@
+"""What keeps a repository well, as the SDK offers it: webhooks, jobs, health."""
