@@ -178,9 +178,9 @@ class Completion(View, frozen=True, kw_only=True):
 
 
 class Status(View, frozen=True, kw_only=True):
-    """`stemma status`: `bytes` is what all versions hold, `stored` what that takes on disk."""
+    """`stemma status`: `place` is a folder or a URL, `bytes` what versions hold, `stored` what that takes on disk."""
 
-    root: str
+    place: str
     models: int
     versions: int
     bytes: int

@@ -37,7 +37,7 @@ def first_line(text: str | None) -> str:
     return safe(text.strip().partition("\n")[0].replace("\t", " "))
 
 
-def path_text(path: Path) -> str:
+def path_text(path: Path | str) -> str:
     """Return a path as text that can be encoded, whatever bytes its name is made of."""
     return str(path).encode("utf-8", "backslashreplace").decode()
 

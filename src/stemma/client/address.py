@@ -44,10 +44,9 @@ class Address:
                 hint="Give a token by STEMMA_TOKEN or 'stemma login'.",
             )
         prefix = parts.path.rstrip("/")
-        if (
-            not text.isprintable() or " " in text or parts.scheme not in _PORTS or not _HOST.fullmatch(host) or port == 0 or not _PREFIX.fullmatch(prefix)
-            or "?" in text or "#" in text or any(part in {".", ".."} for part in prefix.split("/"))
-        ):  # fmt: skip
+        is_plain = text.isprintable() and not set(text) & set(" ?#")
+        is_prefix = _PREFIX.fullmatch(prefix) and not {".", ".."} & set(prefix.split("/"))
+        if parts.scheme not in _PORTS or not _HOST.fullmatch(host) or port == 0 or not is_plain or not is_prefix:
             raise InvalidError(f"{shown!r} is not the address of a server", hint=_FORM)
         return cls(parts.scheme, host, port or _PORTS[parts.scheme], prefix)
 

@@ -1,6 +1,6 @@
 """What the SDK answers with where it is more than one operation's view. Sizes are in bytes."""
 
-from stemma.operations.views import Status, VersionView, View
+from stemma.operations.views import VersionView, View
 
 
 class PushResult(View, frozen=True, kw_only=True):
@@ -16,12 +16,6 @@ class PushResult(View, frozen=True, kw_only=True):
     stored: int
     shared: int
     warnings: tuple[str, ...] = ()
-
-
-class RepositoryStatus(Status, frozen=True, kw_only=True):
-    """What is here, and `stored`, what that takes on disk."""
-
-    stored: int
 
 
 class Damage(View, frozen=True, kw_only=True):
@@ -41,12 +35,15 @@ class Affected(View, frozen=True, kw_only=True):
 
 
 class Verified(View, frozen=True, kw_only=True):
-    """What a verification found: `deep` is whether every byte was read."""
+    """What a verification found: `deep` is whether every byte was read.
+
+    `packs` and `blocks` are null where versions were verified and not the store that holds them.
+    """
 
     sound: bool
     deep: bool
-    packs: int
-    blocks: int
+    packs: int | None
+    blocks: int | None
     files: int
     bytes: int
     damage: tuple[Damage, ...] = ()

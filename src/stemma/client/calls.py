@@ -110,10 +110,6 @@ class Upkeep(Protocol):
         """Check the whole store; `deep` reads every byte."""
         ...
 
-    def stored(self) -> int:
-        """Return how many bytes all packs take."""
-        ...
-
     def run_jobs(self, names: Sequence[str]) -> Sequence[JobReport]:
         """Do jobs of the clock once, all where none is named."""
         ...
@@ -152,8 +148,8 @@ class Calls(Protocol):
         """Return the logs."""
         ...
 
-    def upkeep(self, wish: str) -> Upkeep:
-        """Return what the owner of a folder can do; UnsupportedError on a server, which says that `wish` is one."""
+    def upkeep(self, wish: str, instead: str = "") -> Upkeep:
+        """Return what a folder's owner can do; UnsupportedError on a server: of `wish`, and what to do `instead`."""
         ...
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from stemma.client.address import is_address
-from stemma.client.answers import PushResult, RepositoryStatus, Verified
+from stemma.client.answers import PushResult, Verified
 from stemma.client.audit import Audit
 from stemma.client.calls import Calls, follow
 from stemma.client.database import Database
@@ -41,7 +41,7 @@ from stemma.operations.requests import (
     SetTitle,
     Withdraw,
 )
-from stemma.operations.views import FileView, ModelView, Registered, TreeNode, VersionView
+from stemma.operations.views import FileView, ModelView, Registered, Status, TreeNode, VersionView
 from stemma.records import Digest
 from stemma.registry import Parameter
 from stemma.settings import Settings, account_name, find_repository, load_settings
@@ -318,11 +318,9 @@ class Repository:
                     if file.digest in digests:
                         yield file.digest, f"{version.reference}:{file.path}"
 
-    def status(self) -> RepositoryStatus:
+    def status(self) -> Status:
         """Say what is here, and one thing to do next."""
-        found = self._calls.run(models.STATUS, Nothing())
-        stored = self._calls.upkeep("its size on disk").stored()
-        return RepositoryStatus(**{name: getattr(found, name) for name in found.__struct_fields__}, stored=stored)
+        return self._calls.run(models.STATUS, Nothing())
 
 
 def _parent(given: str | tuple[str, str]) -> ParentGiven:

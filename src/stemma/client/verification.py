@@ -14,7 +14,9 @@ Holding = Callable[[Collection[str]], Iterable[tuple[str, str]]]
 
 def verify_store(calls: Calls, holding: Holding, *, deep: bool, progress: Progress) -> Verified:
     """Check the whole store of a folder; `holding` says where files with some digests are."""
-    report = calls.upkeep("verifying a whole store").verify(deep=deep, progress=progress)
+    report = calls.upkeep(
+        "verifying a whole store", "Name versions, such as a model@production; or run it in the server's folder."
+    ).verify(deep=deep, progress=progress)
     users: dict[str, list[str]] = {}
     if report.affected:
         for digest, where in holding({str(file.digest) for file in report.affected}):
@@ -53,8 +55,8 @@ def verify_versions(calls: Calls, versions: Iterable[Resolved], progress: Progre
     return Verified(
         sound=not affected,
         deep=True,
-        packs=0,
-        blocks=0,
+        packs=None,
+        blocks=None,
         files=files,
         bytes=size,
         affected=tuple(affected),

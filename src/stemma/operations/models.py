@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from stemma.access import Caller, Permission, may, unseen
+from stemma.access import Caller, Permission, may, readable, unseen
 from stemma.ledger import format_time
 from stemma.lineage import walk
 from stemma.names import SYSTEM_NAMESPACE, ModelName
@@ -136,12 +136,14 @@ def _status(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing)
                 sizes[manifest] = sum(file.size for file in subjects.artifacts.manifest(tx, manifest).files)
             versions += 1
             size += sizes[manifest]
+    scopes = readable(tx, caller)
     logs = (log for log in tx.ledger.namespaces() if may(tx, caller, Permission.AUDIT, log))
     unsigned = sum(subjects.ledger.unsigned_tail(tx, log) for log in logs)
     return Status(
         models=len(names),
         versions=versions,
         bytes=size,
+        stored=sum(pack.size for pack in tx.artifacts.packs() if scopes is None or pack.scope in scopes),
         unsigned=unsigned,
         next_step=_next_step(subjects, tx, caller, names),
     )

@@ -272,10 +272,14 @@ class Family(View, frozen=True, kw_only=True):
 
 
 class Status(View, frozen=True, kw_only=True):
-    """What is here: `bytes` is what all versions hold, `unsigned` counts entries that no checkpoint signs yet."""
+    """What is here for the caller: `bytes` is what all versions hold, `stored` what the packs take for that.
+
+    `unsigned` counts entries that no checkpoint signs yet.
+    """
 
     models: int
     versions: int
     bytes: int
+    stored: int
     unsigned: int
     next_step: str

@@ -15,7 +15,7 @@ def status(session: Session) -> None:
     with open_repository(session) as repository:
         found = repository.status()
         state = Status(
-            root=path_text(repository.root),
+            place=path_text(repository.place),
             models=found.models,
             versions=found.versions,
             bytes=found.bytes,

@@ -111,7 +111,7 @@ def settings(values: Sequence[ConfigValue]) -> Table:
 
 def status(state: Status) -> RenderableType:
     """Draw the state of a repository and the one next step."""
-    rows = [("repository", safe(state.root)), ("models", f"{state.models:,}"), ("versions", f"{state.versions:,}")]
+    rows = [("repository", safe(state.place)), ("models", f"{state.models:,}"), ("versions", f"{state.versions:,}")]
     if state.versions:
         saved = state.bytes - state.stored
         share = f", {saved / state.bytes:.0%} saved" if saved > 0 else ""
@@ -127,12 +127,9 @@ def _texts(rows: Iterable[tuple[str, str]]) -> Table:
 
 def verified(report: Verified) -> RenderableType:
     """Draw what a verification found, damage first."""
-    rows = [
-        ("packs", f"{report.packs:,}"),
-        ("blocks", f"{report.blocks:,}"),
-        ("files", f"{report.files:,}"),
-        ("read", size(report.bytes)),
-    ]
+    counts = {"packs": report.packs, "blocks": report.blocks, "files": report.files}
+    rows = [(name, f"{count:,}") for name, count in counts.items() if count is not None]
+    rows.append(("read", size(report.bytes)))
     rows += [("note", safe(note)) for note in report.notes]
     if report.sound:
         return Group(Text("Everything that was checked is whole.", style=GOOD), _texts(rows))

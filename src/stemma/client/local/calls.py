@@ -56,9 +56,9 @@ class LocalCalls:
         """Return the logs."""
         return LocalLogs(self.folder.system)
 
-    def upkeep(self, wish: str) -> Upkeep:
+    def upkeep(self, wish: str, instead: str = "") -> Upkeep:
         """Return what the owner of a folder can do."""
-        del wish
+        del wish, instead
         return Upkeep(self.folder)
 
     def close(self) -> None:

@@ -50,8 +50,3 @@ class Upkeep:
         from stemma.jobs import run
 
         return run(self.folder.system, names)
-
-    def stored(self) -> int:
-        """Return how many bytes all packs take."""
-        packs = self.folder.system.executor.read(lambda tx: tx.artifacts.packs())
-        return sum(pack.size for pack in packs)

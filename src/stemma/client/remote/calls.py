@@ -83,12 +83,12 @@ class RemoteCalls:
         """Return the logs, which are read from the server and verified here."""
         return RemoteLogs(self.transport, self.run)
 
-    def upkeep(self, wish: str) -> NoReturn:
+    def upkeep(self, wish: str, instead: str = "") -> NoReturn:
         """Refuse: what a folder's owner can do is done in the folder."""
         raise UnsupportedError(
             f"{wish} is for a folder, and this is a server",
             place=self.place,
-            hint="Run it on the server's machine, in the folder of its repository.",
+            hint=instead or "Run it on the server's machine, in the folder of its repository.",
         )
 
     def identity(self) -> str:
