@@ -47,7 +47,7 @@ def push(store: Store, root: Path) -> Manifest:
             addition = intake.finish()
         store.artifacts.commit(store.tx, addition, owner=OWNER)
         manifest = describe(folder, added)
-    store.artifacts.store_manifest(store.tx, manifest)
+    store.artifacts.store_manifest(store.tx, manifest, namespace="me")
     return manifest
 
 

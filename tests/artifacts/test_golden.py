@@ -30,7 +30,7 @@ def test_every_file_reads_back(golden: tuple[Store, dict[Digest, Manifest]]) -> 
     store, manifests = golden
     assert store.artifacts.verify(store.tx, deep=True).sound
     for digest, manifest in manifests.items():
-        assert store.artifacts.store_manifest(store.tx, manifest) == digest
+        assert store.artifacts.store_manifest(store.tx, manifest, namespace="me") == digest
         tree = store.pull(digest)
         assert {path: Digest.of(data) for path, data in tree.items()} == {
             file.path: file.digest for file in manifest.files
@@ -41,7 +41,7 @@ def test_what_is_pushed_again_adds_nothing(golden: tuple[Store, dict[Digest, Man
     """Ids of blocks and segments, and where safetensors files are cut, have not changed."""
     store, manifests = golden
     for digest, manifest in manifests.items():
-        store.artifacts.store_manifest(store.tx, manifest)
+        store.artifacts.store_manifest(store.tx, manifest, namespace="me")
         tree = store.pull(digest)
         assert store.add([Bytes(path, data) for path, data in tree.items()]).written == 0
         again = Store()

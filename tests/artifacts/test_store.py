@@ -256,8 +256,8 @@ def test_nothing_is_visible_before_the_commit() -> None:
     assert store.artifacts.recipes(store.tx, [digest]) == {}
     with pytest.raises(NotFoundError):
         store.artifacts.locate(store.tx, [digest])
+    missing = Manifest.of([ManifestFile("a", addition.files[0].size, digest)])
     with pytest.raises(NotFoundError):
-        missing = Manifest.of([ManifestFile("a", addition.files[0].size, digest)])
         store.artifacts.store_manifest(store.tx, missing, namespace="me")
     store.artifacts.commit(store.tx, addition, owner=OWNER)
     assert store.content(digest) == model()

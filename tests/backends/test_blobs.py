@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stemma.artifacts.ports import PackStore
+from stemma.artifacts.ports import BlobStore
 from stemma.backends.blobs.disk import Disk
 from stemma.backends.blobs.local import LocalPackStore
 from stemma.backends.blobs.memory import MemoryPackStore
@@ -20,20 +20,20 @@ from tests.artifacts.support import Bytes, Store
 
 
 class TestLocal(PackStoreSuite):
-    def open(self, place: Path) -> PackStore:
+    def open(self, place: Path) -> BlobStore:
         return LocalPackStore(place)
 
 
 class TestMemory(PackStoreSuite):
     stores: dict[Path, MemoryPackStore]
 
-    def open(self, place: Path) -> PackStore:
+    def open(self, place: Path) -> BlobStore:
         self.stores = getattr(self, "stores", {})
         return self.stores.setdefault(place, MemoryPackStore())
 
 
 class TestFaultyWithoutFaults(PackStoreSuite):
-    def open(self, place: Path) -> PackStore:
+    def open(self, place: Path) -> BlobStore:
         return FaultyPackStore(LocalPackStore(place), Faults())
 
 

@@ -6,19 +6,25 @@ Methods that take `tx` run in a transaction and never move bytes of files; bytes
     with artifacts.intake(upload, read) as intake:
         intake.add(files)
         addition = intake.finish()
-    write(lambda tx: (artifacts.commit(tx, addition, owner=…), artifacts.store_manifest(tx, manifest)))
+    write(lambda tx: (artifacts.commit(tx, addition, owner=…), artifacts.store_manifest(tx, manifest, namespace=…)))
+
+Packs that were made elsewhere arrive by `extend`, are checked and published by `accept`, and entered by `conclude`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from stemma.artifacts.manifest import Manifest
 from stemma.artifacts.packs.pack import PackId
 from stemma.artifacts.packs.recipe import Recipe
-from stemma.artifacts.ports import ArtifactTransaction, PackStore, Upload
+from stemma.artifacts.ports import ArtifactTransaction, BlobStore, Upload
 from stemma.artifacts.reading import FileReader, StoredFile, StoredSource, locate
-from stemma.artifacts.uploads.intake import Addition, Intake, Reads
+from stemma.artifacts.uploads.accepting import accept
+from stemma.artifacts.uploads.checking import Reads
+from stemma.artifacts.uploads.intake import Addition, Intake
+from stemma.artifacts.uploads.limits import Limits
 from stemma.artifacts.verification import Damage, Report, Verification, read_footer
-from stemma.errors import ConflictError, CorruptError, InvalidError, NotFoundError
+from stemma.errors import ConflictError, CorruptError, InvalidError, NotFoundError, TooLargeError
 from stemma.records import Digest
 
 LEASE = 24 * 3600 * 1_000_000
@@ -28,23 +34,44 @@ LEASE = 24 * 3600 * 1_000_000
 class Artifacts:
     """Stores and reads files. `scopes` is always the namespaces that the caller can read, None for all of them."""
 
-    def __init__(self, packs: PackStore) -> None:
+    def __init__(self, packs: BlobStore, limits: Limits | None = None) -> None:
         self._packs = packs
+        self.limits = limits or Limits()
 
     # -- storing ------------------------------------------------------------------------------------------------
 
     def begin(self, tx: ArtifactTransaction, *, owner: str, namespace: str, lease: int = LEASE) -> Upload:
         """Open an upload session for `owner`, to be committed or renewed within `lease` microseconds."""
+        if tx.artifacts.uploads.open(owner, tx.now) >= self.limits.sessions:
+            raise TooLargeError(
+                f"{self.limits.sessions} uploads are open already", hint="Finish or abandon one; they end in a day."
+            )
         upload = Upload(tx.ids.random(16).hex(), owner, namespace, tx.now, tx.now + lease)
         tx.artifacts.uploads.put(upload)
         return upload
 
     def renew(self, tx: ArtifactTransaction, upload: str, *, owner: str, lease: int = LEASE) -> Upload:
         """Prolong a session; a NotFoundError if it is not the owner's, ended or expired."""
-        found = _open_session(tx, upload, owner)
-        renewed = Upload(found.id, found.owner, found.namespace, found.began, tx.now + lease)
+        renewed = replace(_open_session(tx, upload, owner), expires=tx.now + lease)
         tx.artifacts.uploads.put(renewed)
         return renewed
+
+    def session(self, tx: ArtifactTransaction, upload: str, *, owner: str) -> Upload:
+        """Return a session, committed or not; a NotFoundError if it is not the owner's or has expired."""
+        found = tx.artifacts.uploads.find(upload)
+        if found is None or found.owner != owner or found.expires <= tx.now:
+            raise _no_upload(upload)
+        return found
+
+    def extend(self, upload: Upload, pack: PackId, offset: int, data: bytes) -> int:
+        """Append to a pack that arrives, outside any transaction: `ArrivingPacks.extend`, within the limits."""
+        if offset + len(data) > self.limits.pack:
+            raise TooLargeError(f"a pack may have {self.limits.pack:,} bytes", hint="Close packs at about 64 MiB.")
+        return self._packs.extend(upload.id, pack, offset, data)
+
+    def arrived(self, upload: Upload) -> Mapping[PackId, int]:
+        """Return how many bytes of each pack are there."""
+        return self._packs.arrived(upload.id)
 
     def intake(
         self,
@@ -73,12 +100,50 @@ class Artifacts:
         tx.artifacts.uploads.remove(_open_session(tx, upload, owner).id)
         self._packs.discard(upload)
 
-    def store_manifest(
-        self, tx: ArtifactTransaction, manifest: Manifest, *, scopes: frozenset[str] | None = None
-    ) -> Digest:
-        """Store the record and return its digest; NotFoundError for a file that `scopes` do not hold.
+    def accept(
+        self,
+        upload: Upload,
+        packs: Sequence[PackId],
+        read: Reads,
+        *,
+        scopes: frozenset[str] | None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> Addition:
+        """Check packs that arrived as what they are, a stranger's, and publish them; outside any transaction.
 
-        So that nobody can name a digest and be given a file that they never had.
+        CorruptError, NotFoundError (a block that is nowhere where the uploader may look) or TooLargeError: nothing is
+        published then. What `progress` raises ends the check.
+        """
+        return accept(self._packs, upload, packs, read, self.limits, scopes=scopes, progress=progress)
+
+    def conclude(
+        self,
+        tx: ArtifactTransaction,
+        addition: Addition,
+        manifest: Manifest,
+        *,
+        owner: str,
+        scopes: frozenset[str] | None = None,
+    ) -> Digest:
+        """Enter what was accepted, with a manifest of files in `scopes`, and keep the session for who asks again."""
+        self.commit(tx, addition, owner=owner)
+        upload = addition.upload
+        within = None if scopes is None else scopes | {upload.namespace}
+        digest = self.store_manifest(tx, manifest, namespace=upload.namespace, scopes=within)
+        tx.artifacts.uploads.put(replace(upload, manifest=digest))
+        return digest
+
+    def discard(self, upload: Upload) -> None:
+        """Delete the private bytes of a session that has ended, outside any transaction."""
+        self._packs.discard(upload.id)
+
+    def store_manifest(
+        self, tx: ArtifactTransaction, manifest: Manifest, *, namespace: str, scopes: frozenset[str] | None = None
+    ) -> Digest:
+        """Store the record for versions of `namespace`, and return its digest.
+
+        NotFoundError for a file that `scopes` do not hold: nobody can name a digest and be given a file that they never
+        had.
         """
         recipes = tx.artifacts.recipes(manifest.digests(), scopes)
         for file in manifest.files:
@@ -92,6 +157,7 @@ class Artifacts:
         data = manifest.encode()
         digest = Digest.of(data)
         tx.records.put(digest, data)
+        tx.artifacts.manifests.add(digest, namespace)
         return digest
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -173,6 +239,10 @@ class Artifacts:
 
 def _open_session(tx: ArtifactTransaction, upload: str, owner: str) -> Upload:
     found = tx.artifacts.uploads.find(upload)
-    if found is None or found.owner != owner or found.expires <= tx.now:
-        raise NotFoundError(f"there is no open upload {upload[:64]!r}", hint="It may have expired: begin another.")
+    if found is None or found.owner != owner or found.expires <= tx.now or found.manifest is not None:
+        raise _no_upload(upload)
     return found
+
+
+def _no_upload(upload: str) -> NotFoundError:
+    return NotFoundError(f"there is no open upload {upload[:64]!r}", hint="It may have expired: begin another.")

@@ -107,6 +107,33 @@ class PackStore(Protocol):
         ...
 
 
+class ArrivingPacks(Protocol):
+    """Packs that arrive portion by portion, private to their upload. Safe from several threads and processes."""
+
+    def extend(self, upload: str, pack: PackId, offset: int, data: bytes) -> int:
+        """Append `data` if exactly `offset` bytes are there, and return how many are there then.
+
+        Where another number is there, or the pack was sealed, nothing is written. After an UnavailableError (disk full
+        …) any part of `data` may be there.
+        """
+        ...
+
+    def arrived(self, upload: str) -> Mapping[PackId, int]:
+        """Return how many bytes of each pack are there, sealed or not."""
+        ...
+
+    def seal(self, upload: str, pack: PackId) -> PackDraft:
+        """Make durable what arrived, take no more of it, and return it to be read and published; idempotent.
+
+        It can be sealed and published again until the upload is discarded. NotFoundError where nothing arrived.
+        """
+        ...
+
+
+class BlobStore(PackStore, ArrivingPacks, Protocol):
+    """Packs, and those that arrive."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where one copy of a block is."""
@@ -126,13 +153,17 @@ class PackSummary:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload session: who holds it, for which namespace, and until when (microseconds since the epoch)."""
+    """An upload session: who holds it, for which namespace, and until when (microseconds since the epoch).
+
+    `manifest` is there once it was committed: whoever lost that answer is told it again.
+    """
 
     id: str
     owner: str
     namespace: str
     began: int
     expires: int
+    manifest: Digest | None = None
 
 
 class UploadJournal(Protocol):
@@ -154,6 +185,10 @@ class UploadJournal(Protocol):
         """Return the sessions whose lease ran out at or before `now`."""
         ...
 
+    def open(self, owner: str, now: int) -> int:
+        """Return how many sessions an owner holds whose lease runs and that were not committed."""
+        ...
+
 
 class ArtifactIndex(Protocol):
     """Where everything is, rebuilt at any time from the footers of the packs.
@@ -163,6 +198,7 @@ class ArtifactIndex(Protocol):
     """
 
     uploads: UploadJournal
+    manifests: "ManifestScopes"
 
     def add(self, pack: PackId, footer: Footer, size: int) -> None:
         """Enter a published pack of `size` bytes; idempotent."""
@@ -194,6 +230,18 @@ class ArtifactIndex(Protocol):
 
     def places(self, ids: Iterable[BlockId]) -> Mapping[BlockId, tuple[Place, ...]]:
         """Return all copies of those blocks that are stored."""
+        ...
+
+
+class ManifestScopes(Protocol):
+    """For which namespaces a manifest was committed. A journal: it says who may register it."""
+
+    def add(self, manifest: Digest, namespace: str) -> None:
+        """Note that it was committed for a namespace; idempotent."""
+        ...
+
+    def of(self, manifest: Digest) -> frozenset[str]:
+        """Return the namespaces for which it was committed."""
         ...
 
 

@@ -1,10 +1,10 @@
 """Pack stores that fail on purpose: a decorator over any other, to see what a failure leaves behind."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stemma.artifacts.packs.pack import PackId
-from stemma.artifacts.ports import PackDraft, PackStore
+from stemma.artifacts.ports import BlobStore, PackDraft
 from stemma.errors import UnavailableError
 
 
@@ -70,7 +70,7 @@ class FaultyDraft:
 class FaultyPackStore:
     """`inner`, whose changing calls fail as `faults` says."""
 
-    inner: PackStore
+    inner: BlobStore
     faults: Faults
 
     def create(self, upload: str) -> PackDraft:
@@ -83,6 +83,25 @@ class FaultyPackStore:
         for draft, pack in packs:
             self.faults.strike()
             self.inner.publish([(draft.inner if isinstance(draft, FaultyDraft) else draft, pack)])
+
+    def extend(self, upload: str, pack: PackId, offset: int, data: bytes) -> int:
+        """Append, or fail with nothing or, if torn, half of it written."""
+        if not self.faults.fails():
+            return self.inner.extend(upload, pack, offset, data)
+        if self.faults.silent:
+            return self.inner.extend(upload, pack, offset, data[:-1] + bytes([data[-1] ^ 1]))
+        if self.faults.torn:
+            self.inner.extend(upload, pack, offset, data[: len(data) // 2])
+        raise UnavailableError("No space left on device", hint="This failure was ordered by a test.")
+
+    def arrived(self, upload: str) -> Mapping[PackId, int]:
+        """Return the sizes."""
+        return self.inner.arrived(upload)
+
+    def seal(self, upload: str, pack: PackId) -> PackDraft:
+        """Make durable, or fail."""
+        self.faults.strike()
+        return self.inner.seal(upload, pack)
 
     def read(self, pack: PackId, offset: int, length: int) -> bytes:
         """Read."""

@@ -3,7 +3,7 @@
 A new operation is a request, a view, and a row in the file of its noun; every door finds it here.
 """
 
-from stemma.operations import evidence, log, models, pointers, relations, server, versions
+from stemma.operations import evidence, log, models, pointers, relations, server, uploads, versions
 from stemma.operations.exchange import importing, offering, receiving
 from stemma.operations.operation import AnyOperation, Operation, Subjects, Transaction
 from stemma.operations.people import roles, tokens, users
@@ -19,6 +19,7 @@ NOUNS = (
     server,
     health,
     webhooks,
+    uploads,
     users,
     roles,
     tokens,

@@ -5,6 +5,7 @@ process there. No call is retried; no error is swallowed.
 """
 
 import errno
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_MODE = 0o644
 _MAX_WRITE = 1 << 30
+_ARRIVING = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_CANNOT_LINK = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
 
 @contextmanager
@@ -50,6 +53,25 @@ class Disk:
         """Open a file for reading, never through a symbolic link; return its descriptor."""
         with disk_errors(path):
             return os.open(path, _READ)
+
+    @contextmanager
+    def locked(self, path: Path) -> Iterator[int]:
+        """Open a file to append to, made if need be, and hold its lock: nobody else is in this block for that file."""
+        with disk_errors(path):
+            while True:
+                descriptor = os.open(path, _ARRIVING, _FILE_MODE)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                    if _is_at(descriptor, path):  # while we waited it was not renamed or removed
+                        break
+                except BaseException:
+                    os.close(descriptor)
+                    raise
+                os.close(descriptor)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     def append(self, descriptor: int, data: bytes, path: Path) -> None:
         """Write all of `data` at the end of what was written."""
@@ -89,6 +111,22 @@ class Disk:
         with disk_errors(source):
             source.rename(target)
 
+    def put(self, source: Path, target: Path) -> None:
+        """Let a file be seen at `target`, atomically, and keep it at `source` too where the file system has links."""
+        self.boundary(f"link {target.name}")
+        link = source.with_suffix(".link")
+        with disk_errors(source):
+            link.unlink(missing_ok=True)
+            try:
+                link.hardlink_to(source)
+            except OSError as error:
+                if error.errno not in _CANNOT_LINK:
+                    raise
+                link = source
+            link.replace(target)
+            if link != source:
+                link.unlink(missing_ok=True)  # it stays where both names were the same file already (rename(2))
+
     def remove(self, path: Path) -> None:
         """Delete a file; one that is gone is left alone."""
         self.boundary(f"remove {path.name}")
@@ -96,9 +134,17 @@ class Disk:
             path.unlink(missing_ok=True)
 
     def remove_directory(self, path: Path) -> None:
-        """Delete an empty directory; one that is gone is left alone."""
+        """Delete a directory; one that is gone, or that something was put into meanwhile, is left alone."""
         with disk_errors(path):
             try:
                 path.rmdir()
-            except FileNotFoundError:
-                return
+            except OSError as error:
+                if error.errno not in {errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST}:
+                    raise
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False

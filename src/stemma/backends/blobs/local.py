@@ -2,17 +2,20 @@
 
 Plain system calls. A pack is written in the folder of its upload, made durable, and published by rename, after
 which it never changes. Nobody appends to another's file.
+
+A pack that arrives in portions is `uploads/{id}/{pack}.part`, and `.pack` once it is sealed. It is published by a
+link, so that whoever was interrupted then can do it again.
 """
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stemma.artifacts.packs.pack import PackId
 from stemma.artifacts.ports import PackDraft
 from stemma.backends.blobs.disk import Disk, disk_errors
-from stemma.errors import InvalidError
+from stemma.errors import InvalidError, NotFoundError
 
 _PACK = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _UPLOAD = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
@@ -26,6 +29,10 @@ class LocalPackDraft:
         self.path = path
         self._descriptor: int | None = disk.create(path)
         self.sealed = False
+
+    def publish(self, target: Path) -> None:
+        """Move it to `target`."""
+        self._disk.rename(self.path, target)
 
     def append(self, data: bytes) -> None:
         """Write behind what is there."""
@@ -55,6 +62,33 @@ class LocalPackDraft:
         return self._descriptor
 
 
+class ArrivedPack:
+    """A file that arrived and is sealed; opened for each read, for there may be thousands."""
+
+    def __init__(self, disk: Disk, path: Path) -> None:
+        self._disk = disk
+        self.path = path
+        self.sealed = True
+
+    def append(self, data: bytes) -> None:
+        """Refuse."""
+        raise InvalidError("a sealed pack takes no more", place=f"{self.path}, {len(data)} bytes")
+
+    def seal(self) -> None:
+        """Do nothing: it is."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return bytes from the file."""
+        return _read_from(self._disk, self.path, offset, length)
+
+    def close(self) -> None:
+        """Do nothing: no handle is kept."""
+
+    def publish(self, target: Path) -> None:
+        """Let it be seen at `target` too."""
+        self._disk.put(self.path, target)
+
+
 class LocalPackStore:
     """Keeps packs under `root`, which is created when something is first written."""
 
@@ -71,27 +105,59 @@ class LocalPackStore:
         return LocalPackDraft(self._disk, folder / f"{number:06d}.pack")
 
     def publish(self, packs: Sequence[tuple[PackDraft, PackId]]) -> None:
-        """Rename every draft, then make the names durable."""
+        """Rename or link every draft, then make the names durable."""
         folders = set()
         for draft, pack in packs:
-            if not isinstance(draft, LocalPackDraft) or not draft.sealed:
+            if not isinstance(draft, LocalPackDraft | ArrivedPack) or not draft.sealed:
                 raise InvalidError("only a sealed pack of this store can be published")
             target = self._path(pack)
             self._disk.make_directory(target.parent)
-            self._disk.rename(draft.path, target)
+            draft.publish(target)
             folders.add(target.parent)
         for folder in sorted(folders):
             self._disk.sync_directory(folder)
 
+    def extend(self, upload: str, pack: PackId, offset: int, data: bytes) -> int:
+        """Append to the file under its lock."""
+        part, whole = self._arriving(upload, pack)
+        self._disk.make_directory(part.parent)
+        if (size := _size_of(whole)) is not None:
+            return size
+        with self._disk.locked(part) as descriptor, disk_errors(part):
+            if (size := _size_of(whole)) is not None:  # it was sealed meanwhile
+                return size
+            size = os.lseek(descriptor, 0, os.SEEK_END)
+            if size != offset:
+                return size
+            self._disk.append(descriptor, data, part)
+            return size + len(data)
+
+    def arrived(self, upload: str) -> Mapping[PackId, int]:
+        """Look at the upload's folder."""
+        folder = self._folder(upload)
+        found: dict[PackId, int] = {}
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if _PACK.fullmatch(path.stem) and path.suffix in {".part", ".pack"}:
+                size = _size_of(path) or 0
+                found[PackId(path.stem)] = max(size, found.get(PackId(path.stem), 0))
+        return found
+
+    def seal(self, upload: str, pack: PackId) -> PackDraft:
+        """Flush the file and give it the name of a whole one, under its lock."""
+        part, whole = self._arriving(upload, pack)
+        if _size_of(whole) is None:
+            if _size_of(part) is None:
+                raise NotFoundError(f"nothing of pack {pack} has arrived", hint="Send it first.")
+            with self._disk.locked(part) as descriptor:
+                self._disk.sync(descriptor, part)
+                if _size_of(whole) is None:
+                    self._disk.rename(part, whole)
+            self._disk.sync_directory(whole.parent)
+        return ArrivedPack(self._disk, whole)
+
     def read(self, pack: PackId, offset: int, length: int) -> bytes:
         """Return bytes of a published pack."""
-        path = self._path(pack)
-        descriptor = self._disk.open(path)
-        try:
-            with disk_errors(path):
-                return _read_all(descriptor, offset, length)
-        finally:
-            os.close(descriptor)
+        return _read_from(self._disk, self._path(pack), offset, length)
 
     def size(self, pack: PackId) -> int:
         """Return the size of a published pack."""
@@ -125,15 +191,41 @@ class LocalPackStore:
                 self._disk.remove(path)
             self._disk.remove_directory(folder)
 
+    def _arriving(self, upload: str, pack: PackId) -> tuple[Path, Path]:
+        folder = self._folder(upload)
+        return folder / f"{_checked(pack)}.part", folder / f"{pack}.pack"
+
     def _path(self, pack: PackId) -> Path:
-        if not _PACK.fullmatch(pack):
-            raise InvalidError(f"{pack[:80]!r} is not the id of a pack")
+        _checked(pack)
         return self._packs / pack[:2] / f"{pack}.pack"
 
     def _folder(self, upload: str) -> Path:
         if not _UPLOAD.fullmatch(upload):
             raise InvalidError(f"{upload[:80]!r} is not the id of an upload")
         return self._uploads / upload
+
+
+def _checked(pack: PackId) -> PackId:
+    if not _PACK.fullmatch(pack):
+        raise InvalidError(f"{pack[:80]!r} is not the id of a pack")
+    return pack
+
+
+def _size_of(path: Path) -> int | None:
+    try:
+        with disk_errors(path):
+            return path.stat(follow_symlinks=False).st_size
+    except NotFoundError:
+        return None
+
+
+def _read_from(disk: Disk, path: Path, offset: int, length: int) -> bytes:
+    descriptor = disk.open(path)
+    try:
+        with disk_errors(path):
+            return _read_all(descriptor, offset, length)
+    finally:
+        os.close(descriptor)
 
 
 def _read_all(descriptor: int, offset: int, length: int) -> bytes:

@@ -1,7 +1,7 @@
 """Packs in memory, for tests and for repositories that need not last: the same contract, nothing durable."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from stemma.artifacts.packs.pack import PackId
 from stemma.artifacts.ports import PackDraft
@@ -40,6 +40,7 @@ class MemoryPackStore:
         self._lock = threading.Lock()
         self._packs: dict[PackId, bytes] = {}
         self._uploads: dict[str, list[bytearray]] = {}
+        self._arriving: dict[str, dict[PackId, MemoryPackDraft]] = {}
 
     def create(self, upload: str) -> PackDraft:
         """Begin a pack."""
@@ -55,6 +56,28 @@ class MemoryPackStore:
                 raise InvalidError("only a sealed pack of this store can be published")
             with self._lock:
                 self._packs[pack] = bytes(draft.data)
+
+    def extend(self, upload: str, pack: PackId, offset: int, data: bytes) -> int:
+        """Append to what is there."""
+        with self._lock:
+            draft = self._arriving.setdefault(upload, {}).setdefault(pack, MemoryPackDraft(bytearray()))
+            if not draft.sealed and len(draft.data) == offset:
+                draft.data += data
+            return len(draft.data)
+
+    def arrived(self, upload: str) -> Mapping[PackId, int]:
+        """Return the sizes."""
+        with self._lock:
+            return {pack: len(draft.data) for pack, draft in self._arriving.get(upload, {}).items()}
+
+    def seal(self, upload: str, pack: PackId) -> PackDraft:
+        """Take no more."""
+        with self._lock:
+            draft = self._arriving.get(upload, {}).get(pack)
+            if draft is None:
+                raise NotFoundError(f"nothing of pack {pack} has arrived", hint="Send it first.")
+            draft.sealed = True
+        return draft
 
     def read(self, pack: PackId, offset: int, length: int) -> bytes:
         """Return bytes of a published pack."""
@@ -78,13 +101,14 @@ class MemoryPackStore:
     def uploads(self) -> Iterator[str]:
         """Yield the uploads that left something."""
         with self._lock:
-            uploads = sorted(self._uploads)
+            uploads = sorted({*self._uploads, *self._arriving})
         yield from uploads
 
     def discard(self, upload: str) -> None:
         """Forget what an upload left."""
         with self._lock:
             self._uploads.pop(upload, None)
+            self._arriving.pop(upload, None)
 
     def _find(self, pack: PackId) -> bytes:
         with self._lock:

@@ -7,11 +7,11 @@ or file that several packs hold has a row for each. Sessions are a journal.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, ColumnElement, Index, Select, bindparam, delete, select
+from sqlalchemy import BindParameter, Column, ColumnElement, Index, Select, bindparam, delete, func, select
 
 from stemma.artifacts.packs.pack import NO_BASE, Footer, PackId, StoredBlock
 from stemma.artifacts.packs.recipe import ID_SIZE, BlockId, Recipe, Segment, SegmentId
-from stemma.artifacts.ports import PackSummary, Place, Upload, UploadJournal
+from stemma.artifacts.ports import ManifestScopes, PackSummary, Place, Upload, UploadJournal
 from stemma.backends.database.dialect import Connection, Statement, insert_or_ignore, member_of, upsert
 from stemma.backends.database.schema import BYTES, TEXT, WHOLE, TableClass, digest_column, table
 from stemma.errors import NotFoundError
@@ -69,7 +69,16 @@ uploads = table(
     Column("namespace", TEXT, nullable=False),
     Column("began", WHOLE, nullable=False),
     Column("expires", WHOLE, nullable=False),
+    digest_column("manifest", nullable=True),
     Index("ix_uploads_expires", "expires"),
+    Index("ix_uploads_owner", "owner"),
+    rowid=False,
+)
+manifests = table(
+    "manifests",
+    TableClass.JOURNAL,
+    digest_column("digest", primary_key=True),
+    Column("namespace", TEXT, primary_key=True),
     rowid=False,
 )
 _HELD = (blocks, segments, files)
@@ -113,10 +122,24 @@ _PLACES = Statement(
     select(blocks.c.pack, *_row).where(member_of(blocks.c.id, "ids")).order_by(blocks.c.id, blocks.c.pack)
 )
 _PUT_UPLOAD = Statement(upsert(uploads, ["id"]))
-_session = (uploads.c.id, uploads.c.owner, uploads.c.namespace, uploads.c.began, uploads.c.expires)
+_session = (
+    uploads.c.id,
+    uploads.c.owner,
+    uploads.c.namespace,
+    uploads.c.began,
+    uploads.c.expires,
+    uploads.c.manifest,
+)
 _FIND_UPLOAD = Statement(select(*_session).where(uploads.c.id == bindparam("id")))
 _REMOVE_UPLOAD = Statement(delete(uploads).where(uploads.c.id == bindparam("which")))
 _EXPIRED = Statement(select(*_session).where(uploads.c.expires <= bindparam("now")).order_by(uploads.c.id))
+_OPEN = Statement(
+    select(func.count())
+    .select_from(uploads)
+    .where(uploads.c.owner == bindparam("who"), uploads.c.expires > bindparam("now"), uploads.c.manifest.is_(None))
+)
+_ADD_MANIFEST = Statement(insert_or_ignore(manifests))
+_SCOPES_OF = Statement(select(manifests.c.namespace).where(manifests.c.digest == bindparam("which")))
 
 
 class DatabaseUploads:
@@ -136,12 +159,13 @@ class DatabaseUploads:
             namespace=upload.namespace,
             began=upload.began,
             expires=upload.expires,
+            manifest=None if upload.manifest is None else upload.manifest.raw,
         )
 
     def find(self, upload: str) -> Upload | None:
         """Return the session, expired or not."""
         row = self._connection.one(_FIND_UPLOAD, id=upload)
-        return None if row is None else Upload(*row)
+        return None if row is None else _upload(row)
 
     def remove(self, upload: str) -> None:
         """Forget the session."""
@@ -149,17 +173,40 @@ class DatabaseUploads:
 
     def expired(self, now: int) -> Sequence[Upload]:
         """Return the sessions whose lease ran out."""
-        return [Upload(*row) for row in self._connection.all(_EXPIRED, now=now)]
+        return [_upload(row) for row in self._connection.all(_EXPIRED, now=now)]
+
+    def open(self, owner: str, now: int) -> int:
+        """Count an owner's sessions."""
+        row = self._connection.one(_OPEN, who=owner, now=now)
+        return 0 if row is None else int(row[0])
+
+
+class DatabaseManifestScopes:
+    """`ManifestScopes` on a database."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, manifest: Digest, namespace: str) -> None:
+        """Insert a row unless it is there."""
+        self._connection.run(_ADD_MANIFEST, digest=manifest.raw, namespace=namespace)
+
+    def of(self, manifest: Digest) -> frozenset[str]:
+        """Return the namespaces."""
+        return frozenset(row[0] for row in self._connection.all(_SCOPES_OF, which=manifest.raw))
 
 
 class DatabaseArtifacts:
     """`ArtifactIndex` on a database."""
 
-    __slots__ = ("_connection", "uploads")
+    __slots__ = ("_connection", "manifests", "uploads")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.uploads: UploadJournal = DatabaseUploads(connection)
+        self.manifests: ManifestScopes = DatabaseManifestScopes(connection)
 
     def add(self, pack: PackId, footer: Footer, size: int) -> None:
         """Enter a pack."""
@@ -238,6 +285,11 @@ class DatabaseArtifacts:
                 yield from self._connection.all(free, ids=some)
             else:
                 yield from self._connection.all(scoped, ids=some, scopes=sorted(scopes))
+
+
+def _upload(row: Sequence[Any]) -> Upload:
+    id_, owner, namespace, began, expires, manifest = row
+    return Upload(id_, owner, namespace, began, expires, None if manifest is None else Digest.from_raw(manifest))
 
 
 def _block_row(pack: bytes, block: StoredBlock) -> dict[str, object]:

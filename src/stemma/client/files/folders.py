@@ -19,7 +19,7 @@ from blake3 import blake3
 from stemma.artifacts.manifest import MAX_FILES, Manifest, ManifestFile
 from stemma.artifacts.paths import check_path
 from stemma.artifacts.ports import Source
-from stemma.artifacts.uploads.intake import AddedFile
+from stemma.artifacts.uploads.packing import AddedFile
 from stemma.client.files.beneath import Beneath, file_errors
 from stemma.errors import ConflictError, InvalidError, TooLargeError
 

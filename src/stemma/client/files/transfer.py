@@ -74,7 +74,7 @@ def store_folder(
 
     def publish(tx: Transaction) -> Digest:
         artifacts.commit(tx, addition, owner=caller.id)
-        return artifacts.store_manifest(tx, manifest)
+        return artifacts.store_manifest(tx, manifest, namespace=namespace)
 
     digest = executor.write(publish)
     shared = sum(file.size for file in added if not file.written and file.size)
