@@ -10,9 +10,9 @@ The functions here work on the default repository: `STEMMA_REPO`, else the neare
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stemma.client import Repository, history, init, load, open, path, pull, push, tree  # noqa: A004  # `stemma.open`
+    from stemma.client import Repository, history, init, load, open, path, pull, push, sync, tree  # noqa: A004  # `stemma.open`
 
-__all__ = ["Repository", "history", "init", "load", "open", "path", "pull", "push", "tree"]
+__all__ = ["Repository", "history", "init", "load", "open", "path", "pull", "push", "sync", "tree"]
 
 
 def __getattr__(name: str) -> object:

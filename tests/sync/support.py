@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from stemma.client import Repository
 from stemma.client.local.calls import LocalCalls
-from stemma.client.sync.answers import Synced
-from stemma.client.sync.sync import synchronise
-from stemma.client.sync.trust import Trust
+from stemma.client.syncing.answers import Synced
+from stemma.client.syncing.synchronise import synchronise
+from stemma.client.syncing.trust import Trust
 from stemma.errors import NotFoundError
 from stemma.operations import Transaction
 from stemma.records import Digest

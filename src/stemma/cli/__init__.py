@@ -54,6 +54,7 @@ COMMANDS: Mapping[str, Line] = {
     "login": Line("People", "Keep a token for a server."),
     "logout": Line("People", "Forget the token that was kept for a server."),
     "whoami": Line("People", "Say who you are here, and what you may do."),
+    "sync": Line("Upkeep", "Bring a repository up to what another one has."),
     "serve": Line("Upkeep", "Serve this repository over HTTP."),
     "webhook": Line("Upkeep", "Tell other programs of changes."),
     "jobs": Line("Upkeep", "Do by hand what a server does by the clock."),

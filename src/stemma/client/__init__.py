@@ -5,10 +5,11 @@ from pathlib import Path
 
 from stemma.client.answers import PushResult
 from stemma.client.repository import Repository
+from stemma.client.syncing.answers import Synced
 from stemma.operations.views import TreeNode, VersionView
 from stemma.registry import Parameter
 
-__all__ = ["Repository", "history", "init", "load", "open", "path", "pull", "push", "tree"]
+__all__ = ["Repository", "history", "init", "load", "open", "path", "pull", "push", "sync", "tree"]
 
 
 def init(where: str | Path = ".") -> Repository:
@@ -76,3 +77,16 @@ def tree(model: str) -> list[TreeNode]:
     """Return the family of a model."""
     with open() as repository:
         return repository.tree(model)
+
+
+def sync(
+    source: str | Path,
+    target: str | Path,
+    *,
+    namespaces: Sequence[str] = (),
+    plan: bool = False,
+    trust_keys: Sequence[str] = (),
+) -> Synced:
+    """Bring the repository `target`, a folder or a server's URL, up to what `source` has."""
+    with Repository.open(source) as repository:
+        return repository.sync_to(target, namespaces=namespaces, plan=plan, trust_keys=trust_keys)

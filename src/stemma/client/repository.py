@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from stemma.client.address import is_address
 from stemma.client.answers import PushResult, Verified
@@ -45,6 +45,9 @@ from stemma.operations.views import FileView, ModelView, Registered, Status, Tre
 from stemma.records import Digest
 from stemma.registry import Parameter
 from stemma.settings import Settings, account_name, find_repository, load_settings
+
+if TYPE_CHECKING:
+    from stemma.client.syncing.answers import Synced
 
 
 class Repository:
@@ -296,6 +299,43 @@ class Repository:
     def tree(self, model: str) -> list[TreeNode]:
         """Return the family of a model: its versions and all that is related to them, parents before children."""
         return list(self._calls.run(models.FAMILY, OfModel(model=model)).nodes)
+
+    def sync_to(
+        self,
+        target: "Repository | str | Path",
+        *,
+        namespaces: Sequence[str] = (),
+        plan: bool = False,
+        trust_keys: Collection[str] = (),
+        confirm: Callable[[str, tuple[str, ...]], bool] | None = None,
+        progress: Progress = SILENCE,
+    ) -> "Synced":
+        """Bring another repository up to what this one has of `namespaces`, by default of all; `plan` changes nothing.
+
+        Conflicts are answered and left as they are. `trust_keys` are fingerprints of the keys that sign the log here,
+        or `confirm` is asked about them: RefusedError where nobody vouches for them and they were not pinned before.
+        """
+        from stemma.client.syncing.synchronise import synchronise
+        from stemma.client.syncing.trust import Trust
+
+        if not isinstance(target, Repository):
+            with Repository.open(target) as opened:
+                return self.sync_to(
+                    opened,
+                    namespaces=namespaces,
+                    plan=plan,
+                    trust_keys=trust_keys,
+                    confirm=confirm,
+                    progress=progress,
+                )
+        return synchronise(
+            self._calls,
+            target._calls,  # noqa: SLF001  # another of the same class
+            namespaces=namespaces,
+            trust=Trust(tuple(trust_keys), confirm),
+            plan=plan,
+            progress=progress,
+        )
 
     # -- upkeep -------------------------------------------------------------------------------------------------
 

@@ -3,8 +3,8 @@
 Invariant: what came from users is a `Text` made safe before, never markup.
 """
 
-from stemma.cli.drawing import family, people, reports, sheets, tables
+from stemma.cli.drawing import exchange, family, people, reports, sheets, tables
 from stemma.cli.drawing.progress import TerminalProgress
 from stemma.cli.drawing.rendering import render
 
-__all__ = ["TerminalProgress", "family", "people", "render", "reports", "sheets", "tables"]
+__all__ = ["TerminalProgress", "exchange", "family", "people", "render", "reports", "sheets", "tables"]

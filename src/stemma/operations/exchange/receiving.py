@@ -82,9 +82,11 @@ def _take(
 
 
 def check_files(subjects: Subjects, tx: Transaction, caller: Caller, found: Iterable[Digest]) -> None:
-    """Check that the files of each manifest are here where the caller can read, as who uploads them would."""
+    """Check that each manifest and its files are here where the caller can read: who names them must have had them."""
     scopes = readable(tx, caller)
     for digest in dict.fromkeys(found):
+        if scopes is not None and scopes.isdisjoint(tx.artifacts.manifests.of(digest)):
+            raise NotFoundError(f"there is no manifest {digest}", hint="Its files go before the entries.")
         wanted = subjects.artifacts.manifest(tx, digest).digests()
         if missing := wanted - subjects.artifacts.recipes(tx, wanted, scopes=scopes).keys():
             raise NotFoundError(f"the content {min(missing)} is not stored", hint="Its bytes go before the entries.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from msgspec import structs
 
 from stemma.client.calls import Calls
-from stemma.client.sync.answers import Conflict
+from stemma.client.syncing.answers import Conflict
 from stemma.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -33,13 +33,11 @@ class Meeting:
     conflicts: list[Conflict] = field(default_factory=list)
     _promised: set[tuple[str, str]] = field(default_factory=set)
 
-    def lacks(self, model: str, digest: str) -> bool:
-        """Return whether the target has no such version, and none was promised to it."""
-        return (model, digest) not in self._promised and find(self.target, model, digest) is None
-
-    def promise(self, model: str, digest: str) -> None:
-        """Note that the target gets a version now."""
+    def promise(self, model: str, digest: str) -> bool:
+        """Note that the target gets a version now; return False where it was promised before."""
+        is_new = (model, digest) not in self._promised
         self._promised.add((model, digest))
+        return is_new
 
     def attempt(self, conflict: Conflict, change: Callable[[], object]) -> None:
         """Make a change, unless this is a plan; where the target will not have it, list that with what it says."""

@@ -9,12 +9,12 @@ from contextlib import suppress
 from stemma.client.calls import Calls, follow
 from stemma.client.local.calls import LocalCalls
 from stemma.client.progress import SILENCE, Progress
-from stemma.client.sync.answers import NamespaceSynced, Synced
-from stemma.client.sync.content import Content
-from stemma.client.sync.merging import merge
-from stemma.client.sync.sending import Sent, measure_log, send_log
-from stemma.client.sync.standing import Relation, Standing, compare, offered_size
-from stemma.client.sync.trust import Trust, remember
+from stemma.client.syncing.answers import NamespaceSynced, Synced
+from stemma.client.syncing.content import Content
+from stemma.client.syncing.merging import merge
+from stemma.client.syncing.sending import Sent, measure_log, send_log
+from stemma.client.syncing.standing import Relation, Standing, compare, offered_size
+from stemma.client.syncing.trust import Trust, remember
 from stemma.errors import AlreadyExistsError, ConflictError
 from stemma.operations.models import NAMESPACES, OPEN_NAMESPACE
 from stemma.operations.requests import OfNamespace, Paged

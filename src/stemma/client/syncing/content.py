@@ -5,7 +5,7 @@ are checked out into a folder of its own for the while, verified, and stored fro
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,8 @@ from pathlib import Path
 from stemma.artifacts.artifacts import Artifacts
 from stemma.artifacts.ports import Source
 from stemma.artifacts.reading import StoredFile, StoredSource
-from stemma.artifacts.uploads.intake import AddedFile
+from stemma.artifacts.uploads.intake import Addition
+from stemma.artifacts.uploads.packing import AddedFile
 from stemma.client.calls import Calls
 from stemma.client.files.wanted import Wanted
 from stemma.client.local.transfer import LocalTransfer
@@ -34,23 +35,23 @@ class Content:
     namespace: str
     _sent: set[Digest] = field(default_factory=set)
 
-    def send(self, model: str, digest: Digest, manifest: Digest) -> int:
-        """Send the files of a version that the target lacks; return how many bytes these had."""
-        if manifest in self._sent:
+    def send(self, versions: Iterable[Wanted]) -> int:
+        """Send the files of versions that the target lacks, together; return how many bytes these had."""
+        wanted = {each.manifest: each for each in versions if each.manifest not in self._sent}
+        if not wanted:
             return 0
-        wanted = Wanted(f"{model}@{digest}", manifest)
         if isinstance(self.source.files, LocalTransfer) and isinstance(self.target.files, LocalTransfer):
-            size = _move(self.source.files, self.target.files, self.namespace, wanted)
+            size = _move(self.source.files, self.target.files, self.namespace, tuple(wanted.values()))
         else:
-            size = self._by_folder(wanted)
+            size = sum(map(self._by_folder, wanted.values()))
         if len(self._sent) >= _REMEMBERED:
             self._sent.clear()
-        self._sent.add(manifest)
+        self._sent.update(wanted)
         return size
 
-    def measure(self, model: str, digest: Digest, manifest: Digest) -> int:
+    def measure(self, wanted: Wanted) -> int:
         """Return how many bytes of a version's files the target lacks, of one on a server how many it has at all."""
-        files = self.source.files.manifest(Wanted(f"{model}@{digest}", manifest)).files
+        files = self.source.files.manifest(wanted).files
         sizes = {file.digest: file.size for file in files if file.digest not in self._sent}
         self._sent.update(sizes)
         if isinstance(self.target.files, LocalTransfer):
@@ -86,38 +87,45 @@ class _StoredFile:
         yield StoredSource(self.artifacts.reader, self.stored)
 
 
-def _move(source: LocalTransfer, target: LocalTransfer, namespace: str, wanted: Wanted) -> int:
-    """Store what the target lacks of a manifest's files, and the manifest; return the bytes of these files."""
+def _move(source: LocalTransfer, target: LocalTransfer, namespace: str, wanted: Sequence[Wanted]) -> int:
+    """Store what the target lacks of the files of manifests, and these; return the bytes of the files."""
     there, here = source.folder.system, target.folder.system
-    manifest = source.manifest(wanted)
+    manifests = [source.manifest(each) for each in wanted]
     artifacts, caller = here.subjects.artifacts, target.caller()
-    digests = manifest.digests()
-    known = here.executor.read(lambda tx: artifacts.recipes(tx, digests).keys())
-    missing = {file.digest: file for file in manifest.files if file.digest not in known}
-    if not missing:
-        here.executor.write(lambda tx: artifacts.store_manifest(tx, manifest))
-        return 0
+    listed = {file.digest: file for manifest in manifests for file in manifest.files}
+    known = here.executor.read(lambda tx: artifacts.recipes(tx, listed).keys())
+    missing = {digest: file for digest, file in listed.items() if digest not in known}
     located = there.executor.read(lambda tx: there.subjects.artifacts.locate(tx, missing))
     files = [_StoredFile(file.path, there.subjects.artifacts, located[file.digest]) for file in missing.values()]
-    upload = here.executor.write(lambda tx: artifacts.begin(tx, owner=caller.id, namespace=namespace))
-    try:
-        with artifacts.intake(upload, here.executor.read) as intake:
-            added = intake.add(files)
-            addition = intake.finish()
-        _check_same(files, added, wanted)
-    except BaseException:
-        here.executor.write(lambda tx: artifacts.abandon(tx, upload.id, owner=caller.id))
-        raise
+    addition = _add(target, namespace, files) if files else None
 
     def publish(tx: Transaction) -> None:
-        artifacts.commit(tx, addition, owner=caller.id)
-        artifacts.store_manifest(tx, manifest)
+        if addition is not None:
+            artifacts.commit(tx, addition, owner=caller.id)
+        for manifest in manifests:
+            artifacts.store_manifest(tx, manifest, namespace=namespace)
 
     here.executor.write(publish)
     return sum(file.size for file in missing.values())
 
 
-def _check_same(files: Sequence[_StoredFile], added: Sequence[AddedFile], wanted: Wanted) -> None:
+def _add(target: LocalTransfer, namespace: str, files: Sequence[_StoredFile]) -> Addition:
+    """Return files stored, for their upload to be committed."""
+    executor, artifacts, owner = target.folder.system.executor, target.folder.system.subjects.artifacts, target.caller()
+    executor.write(artifacts.sweep)
+    upload = executor.write(lambda tx: artifacts.begin(tx, owner=owner.id, namespace=namespace))
+    try:
+        with artifacts.intake(upload, executor.read) as intake:
+            added = intake.add(files)
+            addition = intake.finish()
+        _check_same(files, added)
+    except BaseException:
+        executor.write(lambda tx: artifacts.abandon(tx, upload.id, owner=owner.id))
+        raise
+    return addition
+
+
+def _check_same(files: Sequence[_StoredFile], added: Sequence[AddedFile]) -> None:
     for file, stored in zip(files, added, strict=True):
         if stored.digest != file.stored.digest:
-            raise CorruptError(f"it reads as {stored.digest}", place=f"{wanted.reference} {file.path}")
+            raise CorruptError(f"it reads as {stored.digest}, not as {file.stored.digest}", place=file.path)

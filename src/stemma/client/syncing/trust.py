@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from stemma.client.audit import load_pins, store_pins
 from stemma.client.calls import Calls
-from stemma.client.sync.standing import Standing, root_at
+from stemma.client.syncing.standing import Standing, root_at
 from stemma.errors import CorruptError, RefusedError
 from stemma.ledger.evidence.pins import Pin
 from stemma.registry.exchange.origin import Origin

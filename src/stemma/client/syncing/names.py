@@ -6,8 +6,8 @@ Only how each stands at the end counts. Where the target has none it is set; whe
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stemma.client.sync.answers import Conflict
-from stemma.client.sync.meeting import Meeting, newest_on, show
+from stemma.client.syncing.answers import Conflict
+from stemma.client.syncing.meeting import Meeting, newest_on, show
 from stemma.errors import NotFoundError
 from stemma.ledger import Entry
 from stemma.operations import models, pointers, versions

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from stemma.client.calls import Calls
 from stemma.client.progress import Progress
-from stemma.client.sync.answers import Conflict
-from stemma.client.sync.content import Content
-from stemma.client.sync.meeting import Meeting, find, newest_on
-from stemma.client.sync.names import Names
-from stemma.client.sync.sending import (
+from stemma.client.syncing.answers import Conflict
+from stemma.client.syncing.content import Content
+from stemma.client.syncing.meeting import Meeting, find, newest_on
+from stemma.client.syncing.names import Names
+from stemma.client.syncing.sending import (
     Registering,
     Sent,
     entries_of,
@@ -22,13 +22,14 @@ from stemma.client.sync.sending import (
     registrations,
     texts_given,
 )
-from stemma.client.sync.standing import Standing
+from stemma.client.syncing.standing import Standing
 from stemma.ledger import Entry
 from stemma.operations.exchange.importing import BIND, EVIDENCE, IMPORT
 from stemma.operations.exchange.offering import PROOF
 from stemma.operations.exchange.values import BindNumber, ImportEvidence, ImportVersion, PartSent, ProveEntry
+from stemma.operations.views import Resolved
 from stemma.records import Digest
-from stemma.registry.exchange.brought import ADDS_EVIDENCE, Brought, needs
+from stemma.registry.exchange.brought import ADDS_EVIDENCE, REGISTERS, Brought, needs
 from stemma.registry.records.evidence import Evidence
 
 _LONGEST = 40
@@ -74,7 +75,10 @@ class _Merge:
         records = records_of(part)
         texts = {each.commitment: each.text for each in part.texts}
         for registering in registrations(part):
-            if self.meeting.lacks(registering.model, registering.digest):
+            present = find(self.meeting.target, registering.model, registering.digest)
+            if present is not None:
+                self._compare_branch(registering, present)
+            elif self.meeting.promise(registering.model, registering.digest):
                 self._take_version(registering, part, records)
         for entry in entries_of(part):
             if entry.outcome != "done":
@@ -97,13 +101,11 @@ class _Merge:
         """Send the files of a version, then the version with the proof of its origin."""
         model, entry = registering.model, registering.entry
         branch = self._branch(model, str(entry.facts["branch"]))
-        manifest = registering.version.manifest
         self.sent.versions += 1
-        self.meeting.promise(model, registering.digest)
         if self.meeting.plan:
-            self.sent.bytes += self.content.measure(model, registering.digest, manifest)
+            self.sent.bytes += self.content.measure(registering.wanted)
             return
-        self.sent.bytes += self.content.send(model, registering.digest, manifest)
+        self.sent.bytes += self.content.send([registering.wanted])
         origin = self.standing.origin
         asked = ProveEntry(namespace=entry.namespace, index=entry.sequence, size=origin.checkpoint.size)
         needed, commitments = needs(entry, Brought(records))
@@ -133,18 +135,29 @@ class _Merge:
             return branch
         repository = self.standing.origin.repository.rpartition("/")[2]
         beside = f"{branch[:_LONGEST]}-from-{repository[:8]}"
-        mine = newest_on(self.meeting.source, model, branch)
+        self._leave_branch(model, branch, beside)
+        return beside
+
+    def _compare_branch(self, registering: Registering, present: Resolved) -> None:
+        """List that a version was taken onto another branch before; one that the source took itself is as it should."""
+        branch = str(registering.entry.facts["branch"])
+        key = (registering.model, branch)
+        if present.branch != branch and registering.entry.action == REGISTERS and key not in self._branches:
+            self._branches[key] = present.branch
+            self._leave_branch(*key, present.branch)
+
+    def _leave_branch(self, model: str, branch: str, beside: str) -> None:
+        head, mine = (newest_on(calls, model, branch) for calls in (self.meeting.target, self.meeting.source))
         self.meeting.leave(
             Conflict(
                 kind="branch",
                 model=model,
                 name=branch,
                 source=None if mine is None else mine.reference,
-                target=head.reference,
+                target=None if head is None else head.reference,
                 why=f"both went on; what is new of the source's is on {beside}",
             )
         )
-        return beside
 
     def _take_number(self, model: str, number: str, digest: Digest) -> None:
         holder = find(self.meeting.target, model, number)

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from stemma.client.calls import Calls
+from stemma.client.files.wanted import Wanted
 from stemma.client.progress import Progress
-from stemma.client.sync.content import Content
-from stemma.client.sync.standing import Standing
+from stemma.client.syncing.content import Content
+from stemma.client.syncing.standing import Standing
 from stemma.errors import CorruptError
 from stemma.ledger import Entry
 from stemma.operations.exchange.offering import ENTRIES
@@ -44,6 +45,11 @@ class Registering:
         """`namespace/name`."""
         return f"{self.entry.namespace}/{self.entry.facts['model']}"
 
+    @property
+    def wanted(self) -> Wanted:
+        """Its files."""
+        return Wanted(f"{self.model}@{self.digest}", self.version.manifest)
+
 
 def send_log(source: Calls, target: Calls, standing: Standing, content: Content, progress: Progress) -> Sent:
     """Send what the target's log lacks of the source's, up to its checkpoint; return what that was."""
@@ -54,9 +60,9 @@ def send_log(source: Calls, target: Calls, standing: Standing, content: Content,
     try:
         while size < end:
             part = read_part(source, standing, size)
-            for registering in registrations(part):
-                sent.bytes += content.send(registering.model, registering.digest, registering.version.manifest)
-                sent.versions += 1
+            versions = [each.wanted for each in registrations(part)]
+            sent.bytes += content.send(versions)
+            sent.versions += len(versions)
             done = target.run(RECEIVE, received(part, standing)).size
             if done <= size:
                 raise CorruptError(f"it has {done} entries after {len(part.entries)} arrived", place=target.place)
@@ -77,7 +83,7 @@ def measure_log(source: Calls, standing: Standing, content: Content, progress: P
         while at < end:
             part = read_part(source, standing, at)
             for registering in registrations(part):
-                sent.bytes += content.measure(registering.model, registering.digest, registering.version.manifest)
+                sent.bytes += content.measure(registering.wanted)
                 sent.versions += 1
             progress.advance(len(part.entries))
             at += len(part.entries)
