@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from stemma.app import Serving, open_folder, open_service
+from stemma.app import open_folder
+from stemma.http.process.service import Service
 from stemma.http.routes import Door
 from stemma.http.running import Limits
-from stemma.http.service import Service
+from stemma.server import Serving, open_service
 
 PATIENCE = 30.0
 QUIET = Serving(host="127.0.0.1", port=0, origins=(), owner="tester", log_level="error", log_requests=False)

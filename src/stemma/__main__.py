@@ -2,4 +2,5 @@
 
 from stemma.cli import main
 
-main()
+if __name__ == "__main__":  # not where a worker of the server imports this again
+    main()

@@ -28,7 +28,6 @@ from stemma.errors import (
     NotFoundError,
     StemmaError,
     UnavailableError,
-    UnsupportedError,
 )
 from stemma.ledger import Actor
 from stemma.ledger.evidence.checkpoint import Signer
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
     from stemma.backends.database.maintenance.check import Finding as Finding  # noqa: PLC0414  # re-exported
     from stemma.backends.database.maintenance.migrate import Migrated as Migrated  # noqa: PLC0414  # re-exported
     from stemma.backends.database.maintenance.rebuild import Rebuilt as Rebuilt  # noqa: PLC0414  # re-exported
-    from stemma.http.service import Service as Service  # noqa: PLC0414  # re-exported
+    from stemma.http.process.service import Service as Service  # noqa: PLC0414  # re-exported
 
 DATABASE = "stemma.db"
 IDENTITY = "identity"
@@ -258,64 +257,6 @@ def open_folder(
         pager=pager,
     )
     return RepositoryFolder(root, System(subjects, executor, signers), file, clock, access)
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """How to serve: where, under which origins, under whose name while nobody has a role, and what to log."""
-
-    host: str
-    port: int
-    origins: tuple[str, ...]
-    owner: str
-    log_level: str
-    log_requests: bool
-
-
-def open_service(folder: RepositoryFolder, serving: Serving, close: Callable[[], None] | None = None) -> "Service":
-    """Return what serves a repository over HTTP; it closes the folder at its end, by `close` if that is given.
-
-    While nobody has a role, whoever reaches it is the folder's owner; so it must be loopback. UnsupportedError where
-    what the server is made of is not installed.
-    """
-    try:
-        from stemma.http.requestlog import standard_lines
-        from stemma.http.running import Runner
-        from stemma.http.service import Address, Service
-        from stemma.wire.native.door import open_native
-    except ModuleNotFoundError as error:
-        raise UnsupportedError(
-            f"the server needs {error.name!r}, which is not installed", hint="pip install 'stemma-ml[server]'"
-        ) from error
-
-    access, system = folder.access, folder.system
-    address = Address(serving.host, serving.port, serving.origins)
-    is_open = system.executor.read(access.is_open)
-    address.check(is_open=is_open)
-    owner = folder.owner(serving.owner) if is_open else None
-    runner = Runner(system, lambda tx, token: access.authenticate(tx, token, owner=owner))
-    lines = standard_lines(serving.log_level, requests=serving.log_requests)
-    return Service(runner, (open_native(),), lines, close or folder.close, address, is_open=is_open)
-
-
-def serve(folder: RepositoryFolder, serving: Serving, announce: Callable[[str], None]) -> None:
-    """Serve a repository over HTTP until a signal says to end; `announce` is told the URL once it answers."""
-    from stemma.jobs import start
-
-    stops: list[Callable[[], None]] = []
-
-    def begin() -> None:
-        stops.append(start(folder.system))
-        announce(service.address.url(listener))
-
-    def close() -> None:
-        while stops:
-            stops.pop()()
-        folder.close()
-
-    service = open_service(folder, serving, close)
-    listener = service.address.listen()
-    service.server(listener, begin).serve_until_told()
 
 
 def _signers(folder: Path, passphrase: str | None) -> Callable[[], tuple[Signer, ...]]:

@@ -169,6 +169,13 @@ SETTINGS: tuple[Setting, ...] = (
         8470,
     ),
     Setting(
+        "serve.workers",
+        "STEMMA_SERVE_WORKERS",
+        "How many processes `stemma serve` uses; more than one pays off on PostgreSQL.",
+        _whole(1, 64),
+        1,
+    ),
+    Setting(
         "serve.origins",
         "STEMMA_SERVE_ORIGINS",
         "Origins under which people know the server, with commas between them, such as `https://models.example`.",
@@ -321,6 +328,11 @@ def _flatten(tables: Mapping[str, object], prefix: str) -> list[tuple[str, str]]
         else:
             rows.append((f"{prefix}{key}", str(value)))
     return rows
+
+
+def share_with_processes(variable: str, text: str) -> None:
+    """Set a variable of the environment for the processes that this one starts from now on."""
+    os.environ[variable] = text
 
 
 def account_name() -> str:

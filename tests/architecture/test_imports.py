@@ -16,10 +16,10 @@ from tests.architecture.source import FILES, PACKAGE, ROOT, tree_of
 # Who may import what only few may.
 ONLY_FOR = {
     "stemma.backends": ("backends/", "app.py"),
-    "stemma.settings": ("app.py", "cli/", "client/"),
+    "stemma.settings": ("app.py", "server.py", "cli/", "client/"),
 }
 # Where an import inside a function keeps start-up fast.
-LAZY = ("__init__.py", "app.py", "cli/__init__.py", "client/")
+LAZY = ("__init__.py", "app.py", "server.py", "cli/__init__.py", "client/")
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv"}
 
 

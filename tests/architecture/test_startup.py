@@ -6,7 +6,19 @@ import sys
 
 import pytest
 
-HEAVY = {"alembic", "numpy", "onnx", "pandas", "rich", "sklearn", "skops", "sqlalchemy", "starlette", "torch", "uvicorn"}
+HEAVY = {
+    "alembic",
+    "numpy",
+    "onnx",
+    "pandas",
+    "rich",
+    "sklearn",
+    "skops",
+    "sqlalchemy",
+    "starlette",
+    "torch",
+    "uvicorn",
+}
 
 
 def run(program: str) -> str:

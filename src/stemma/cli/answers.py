@@ -26,7 +26,7 @@ class Initialized(View, frozen=True, kw_only=True):
     root: str
 
 
-class Serving(View, frozen=True, kw_only=True):
+class Served(View, frozen=True, kw_only=True):
     """`stemma serve`, once it answers."""
 
     url: str

@@ -20,9 +20,9 @@ from stemma.http.answers import Answer
 from stemma.http.authentication import token_of
 from stemma.http.origins import Origins
 from stemma.http.problems import HttpError, answer_problem, refuse
-from stemma.http.requestlog import Happened, Log
 from stemma.http.routes import Door, Exchange, GoneError, Route
 from stemma.http.running import Runner
+from stemma.http.watching.requestlog import Happened, Log
 
 _ONCE = frozenset({b"authorization", b"host", b"content-type", b"content-encoding", b"idempotency-key", b"origin"})
 _IDENTITY = re.compile(rb"[A-Za-z0-9._-]{1,64}", re.ASCII)

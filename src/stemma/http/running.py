@@ -18,7 +18,7 @@ from stemma.names import SYSTEM_NAMESPACE
 from stemma.operations import Operation
 from stemma.operations.requests import Request
 from stemma.operations.views import View
-from stemma.system import KEPT_FOR, Queued, System, Transaction, encode
+from stemma.system import Queued, System, Transaction, encode
 
 Asked = TypeVar("Asked", bound=Request)
 Shown = TypeVar("Shown", bound=View)
@@ -109,12 +109,6 @@ class Runner:
         except BaseException:
             self.grown.update(grown)
             raise
-
-    def forget_answers(self) -> None:
-        """Forget the answers whose keys are too old to be asked for again; blocks."""
-        executor = self.system.executor
-        if executor.read(lambda tx: tx.answers.oldest(), enter_refusals=False) is not None:
-            executor.write(lambda tx: tx.answers.drop(tx.now - KEPT_FOR), frozenset())
 
     def close(self) -> None:
         """Let the threads end."""

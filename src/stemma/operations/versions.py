@@ -22,7 +22,6 @@ from stemma.registry import (
     Message,
     Numbering,
     Parent,
-    ParentKind,
     Registration,
     Subject,
     Submission,
@@ -70,7 +69,7 @@ def _register(subjects: Subjects, tx: Transaction, caller: Caller, asked: Regist
 def _parent(subjects: Subjects, tx: Transaction, caller: Caller, given: ParentGiven) -> Parent:
     if given.origin.startswith(("hf:", "sha256:")):  # the registry looks whether a digest is one to be named
         return Parent.parse(given.kind, given.origin)
-    return Parent(ParentKind(given.kind), resolve_text(subjects, tx, caller, given.origin).digest)
+    return Parent.parse(given.kind, resolve_text(subjects, tx, caller, given.origin).digest)
 
 
 def _release(subjects: Subjects, tx: Transaction, caller: Caller, asked: Release) -> VersionView:

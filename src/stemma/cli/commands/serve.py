@@ -1,15 +1,18 @@
 """`stemma serve`."""
 
+from functools import partial
 from pathlib import Path
 
 import click
 
-from stemma import app
-from stemma.cli.answers import Serving
+from stemma.app import open_folder
+from stemma.cli.answers import Served
 from stemma.cli.grouping import command
 from stemma.cli.session import Session, pass_session
 from stemma.client.upkeep.webhooks import rules_of
 from stemma.errors import NotFoundError, UnsupportedError
+from stemma.server import Serving
+from stemma.server import serve as serve_repository
 from stemma.settings import account_name, load_settings
 
 
@@ -18,10 +21,11 @@ from stemma.settings import account_name, load_settings
     "stemma serve",
     "stemma serve --port 0",
     "stemma serve --host 0.0.0.0 --origin https://models.example",
-    prints=Serving,
+    prints=Served,
 )
 @click.option("--host", metavar="ADDRESS", help="The address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", metavar="N", help="The port to listen on; 0 takes one that is free.  [default: 8470]")
+@click.option("--workers", metavar="N", help="How many processes to use.  [default: 1]")
 @click.option(
     "--origin",
     "origins",
@@ -39,6 +43,7 @@ def serve(
     *,
     host: str | None,
     port: str | None,
+    workers: str | None,
     origins: tuple[str, ...],
     log_level: str | None,
     log_requests: str | None,
@@ -52,35 +57,35 @@ def serve(
     flags = {
         "serve.host": host,
         "serve.port": port,
+        "serve.workers": workers,
         "serve.origins": ",".join(origins) or None,
         "log.level": log_level,
         "log.requests": log_requests,
     }
     root = _root(session)
     settings = load_settings(repository=root, flags=session.flags | flags)
-    serving = app.Serving(
+    serving = Serving(
         host=settings.text("serve.host") or "",
         port=settings.number("serve.port"),
+        workers=settings.number("serve.workers"),
         origins=tuple(text for text in (settings.text("serve.origins") or "").split(",") if text),
         owner=settings.text("user.name") or account_name(),
         log_level=settings.text("log.level") or "",
         log_requests=settings.text("log.requests") == "yes",
     )
-    folder = app.open_folder(
+    opening = partial(
+        open_folder,
         root,
         passphrase=settings.text("key.passphrase"),
         lock_timeout=settings.number("lock.timeout"),
         webhook_rules=rules_of(settings),
     )
-    try:
-        app.serve(folder, serving, lambda url: _announce(session, url))
-    finally:
-        folder.close()
+    serve_repository(opening, serving, lambda url: _announce(session, url))
 
 
 def _announce(session: Session, url: str) -> None:
     if session.json:
-        session.emit(Serving(url=url))
+        session.emit(Served(url=url))
     else:
         session.line(url)
 

@@ -6,14 +6,18 @@ The first SIGTERM or SIGINT ends it in order: no more connections, requests in f
 
 import asyncio
 import os
+import signal
 import socket
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.server import HANDLED_SIGNALS
 
-from stemma.http.connection import Bounded, Config
+from stemma.http.process.connection import Bounded, Config
 from stemma.http.running import Limits
 
 if TYPE_CHECKING:
@@ -63,6 +67,20 @@ class Server(uvicorn.Server):
         """End in order."""
         await super().shutdown(sockets)
         await asyncio.to_thread(self._closing)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals while it serves, but for those that were ignored before: these are for somebody else."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        taken = [number for number in HANDLED_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self.handle_exit) for number in taken}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End in order at the first signal, at once at the second: what was acknowledged is durable already."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from stemma.http.requestlog import Lines
+from stemma.http.watching.requestlog import Lines
 
 
 class Job(Protocol):

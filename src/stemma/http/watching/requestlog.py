@@ -115,7 +115,7 @@ class Bridge(logging.Handler):
 
 def take_in_libraries(lines: Lines) -> None:
     """Let what the server's libraries log go into our log."""
-    for name in ("uvicorn", "asyncio"):
+    for name in ("uvicorn", "asyncio", "stemma"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [Bridge(lines)], False
 

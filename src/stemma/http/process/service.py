@@ -7,17 +7,16 @@ from dataclasses import dataclass, field
 
 from stemma.errors import ForbiddenError, InvalidError, StemmaError, UnavailableError
 from stemma.http.application import Application
-from stemma.http.clockwork import Chore, Clockwork, Job
-from stemma.http.figures import Figures
-from stemma.http.health import open_health
 from stemma.http.origins import Origins, is_loopback
-from stemma.http.requestlog import Lines, take_in_libraries
+from stemma.http.process.clockwork import Chore, Clockwork
+from stemma.http.process.server import Server, listen
 from stemma.http.routes import Door
 from stemma.http.running import Runner
-from stemma.http.server import Server, listen
+from stemma.http.watching.figures import Figures
+from stemma.http.watching.health import open_health
+from stemma.http.watching.requestlog import Lines, take_in_libraries
 
 SIGN_SECONDS = 1.0
-_FORGET_SECONDS = 3600.0
 _MEASURE_SECONDS = 5.0
 _STOP_SECONDS = 5.0
 _LAST_PORT = 65535
@@ -75,7 +74,9 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What one process serves. `jobs` are done by the clock; `close` lets go of the system at the very end.
+    """What one process serves. `close` lets go of the system at the very end.
+
+    `start_jobs` begins what the clock calls, and returns what stops it.
 
     `is_open` says that nobody has a role, so that whoever reaches it is the owner. `folder` is where several processes
     of one server count together.
@@ -87,7 +88,7 @@ class Service:
     close: Callable[[], None]
     address: Address
     is_open: bool
-    jobs: Sequence[Job] = ()
+    start_jobs: Callable[[], Callable[[], None]] | None = None
     folder: str | None = None
     figures: Figures = field(init=False)
 
@@ -109,16 +110,20 @@ class Service:
         runner.on_batch.append(self.figures.batch)
         chores = (
             Chore("sign", SIGN_SECONDS, runner.sign),
-            Chore("forget answers", _FORGET_SECONDS, runner.forget_answers),
             Chore("measure", _MEASURE_SECONDS, self.figures.measure),
         )
-        clockwork = Clockwork((*chores, *self.jobs), self.lines)
+        clockwork = Clockwork(chores, self.lines)
+        stops: list[Callable[[], None]] = []
 
         def begin() -> None:
             clockwork.start()
+            if self.start_jobs is not None:
+                stops.append(self.start_jobs())
             started()
 
         def end() -> None:
+            for stop in stops:
+                stop()
             clockwork.stop(_STOP_SECONDS)
             runner.close()
             try:

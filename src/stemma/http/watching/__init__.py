@@ -1,0 +1,1 @@
+"""Watching: the log of requests, figures, and whether the server is well."""
