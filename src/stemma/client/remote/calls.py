@@ -110,15 +110,21 @@ class RemoteCalls:
         self.transport.close()
 
     def _send(self, operation: AnyOperation, request: Request, patience: Patience) -> bytes:
-        if takes_body(operation):
-            return self.transport.ask(
-                operation.method,
-                operation.path,
-                body=body_of(request),
-                headers={"Idempotency-Key": secrets.token_hex(16)},
-                patience=patience,
-            ).data
-        return self.transport.ask(operation.method, operation.path, query=query_of(request), patience=patience).data
+        """Ask the server; whatever it answers shows that it is there."""
+        method, path = operation.method, operation.path
+        try:
+            if takes_body(operation):
+                key = {"Idempotency-Key": secrets.token_hex(16)}
+                reply = self.transport.ask(method, path, body=body_of(request), headers=key, patience=patience)
+            else:
+                reply = self.transport.ask(method, path, query=query_of(request), patience=patience)
+        except UnavailableError:
+            raise
+        except StemmaError:
+            self._away_until = 0.0
+            raise
+        self._away_until = 0.0
+        return reply.data
 
     def _ask(self, operation: AnyOperation, request: Request) -> bytes:
         """Return the answer of the server, else the one that was kept."""
@@ -134,7 +140,6 @@ class RemoteCalls:
                 raise
             self._away, self._away_until = str(error), patience.waiting.now() + AWAY
             return self._from_before(request, *kept)
-        self._away_until = 0.0
         with suppress(StemmaError):  # what cannot be kept was answered all the same
             for each in questions_answered(operation, request, answer):
                 self.cache.keep(self.identity(), asker, *each)
