@@ -5,6 +5,8 @@ log from its start, in any order of the logs, gives the same rows.
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
 
 from stemma.errors import CorruptError
 from stemma.ledger import Entry
@@ -37,10 +39,18 @@ _ROLES = {
 }
 
 
-def project(tx: RegistryTransaction, entry: Entry) -> None:
+Made: TypeAlias = Mapping[Digest, Version | Evidence]
+"""Records that a transaction has encoded itself, by digest: they need not be read back."""
+
+
+def project(tx: RegistryTransaction, entry: Entry, made: Made = MappingProxyType({})) -> None:
     """Bring the registry's rows up to `entry`; refusals and entries of other subjects change nothing."""
-    if entry.outcome == "done" and (projection := _PROJECTIONS.get(entry.action)):
+    if entry.outcome != "done":
+        return
+    if projection := _PROJECTIONS.get(entry.action):
         projection(tx, entry)
+    elif from_record := _FROM_RECORDS.get(entry.action):
+        from_record(tx, entry, made)
 
 
 def _namespace_create(tx: RegistryTransaction, entry: Entry) -> None:
@@ -61,13 +71,12 @@ def _model_describe(tx: RegistryTransaction, entry: Entry) -> None:
     tx.registry.models.describe(_model(entry), _optional_digest(entry, "description"))
 
 
-def _version_register(tx: RegistryTransaction, entry: Entry) -> None:
+def _version_register(tx: RegistryTransaction, entry: Entry, made: Made) -> None:
     model, sequence, branch = _model(entry), _sequence(entry), _string(entry, "branch")
     digest = _after(entry)
-    record = tx.records.read(digest)
-    if record is None:
-        raise CorruptError(f"the record {digest} is missing", place=_place(entry))
-    version = Version.decode(record, place=str(digest))
+    version = made.get(digest)
+    if not isinstance(version, Version):
+        version = Version.decode(_record(tx, entry, digest), place=str(digest))
     actor = entry.on_behalf_of or entry.actor
     tx.registry.versions.add(
         Registration(model, sequence, digest, version.manifest, branch, entry.time, actor.id, entry.sequence)
@@ -148,12 +157,11 @@ def _label_delete(tx: RegistryTransaction, entry: Entry) -> None:
     tx.registry.labels.remove(_model(entry), _integer(entry, "sequence"), _string(entry, "key"))
 
 
-def _evidence_add(tx: RegistryTransaction, entry: Entry) -> None:
+def _evidence_add(tx: RegistryTransaction, entry: Entry, made: Made) -> None:
     digest = _after(entry)
-    record = tx.records.read(digest)
-    if record is None:
-        raise CorruptError(f"the record {digest} is missing", place=_place(entry))
-    evidence = Evidence.decode(record, place=str(digest))
+    evidence = made.get(digest)
+    if not isinstance(evidence, Evidence):
+        evidence = Evidence.decode(_record(tx, entry, digest), place=str(digest))
     tx.registry.evidence.add(
         EvidenceEntry(
             _model(entry),
@@ -181,8 +189,6 @@ _PROJECTIONS: Mapping[str, Callable[[RegistryTransaction, Entry], None]] = {
     "model.create": _model_create,
     "model.entitle": _model_entitle,
     "model.describe": _model_describe,
-    "version.register": _version_register,
-    "version.import": _version_register,
     "version.number": _version_number,
     "version.withdraw": _version_withdraw,
     "branch.create": _branch_create,
@@ -193,10 +199,14 @@ _PROJECTIONS: Mapping[str, Callable[[RegistryTransaction, Entry], None]] = {
     "name.unprotect": _name_unprotect,
     "label.set": _label_set,
     "label.delete": _label_delete,
-    "evidence.add": _evidence_add,
     "text.redact": _text_redact,
 }
-ACTIONS = frozenset(_PROJECTIONS)
+_FROM_RECORDS: Mapping[str, Callable[[RegistryTransaction, Entry, Made], None]] = {
+    "version.register": _version_register,
+    "version.import": _version_register,
+    "evidence.add": _evidence_add,
+}
+ACTIONS = frozenset(_PROJECTIONS) | frozenset(_FROM_RECORDS)
 """The actions that this subject projects."""
 
 
@@ -277,6 +287,13 @@ def _digest(entry: Entry, name: str) -> Digest:
 
 def _optional_digest(entry: Entry, name: str) -> Digest | None:
     return None if entry.facts.get(name) is None else _digest(entry, name)
+
+
+def _record(tx: RegistryTransaction, entry: Entry, digest: Digest) -> bytes:
+    data = tx.records.read(digest)
+    if data is None:
+        raise CorruptError(f"the record {digest} is missing", place=_place(entry))
+    return data
 
 
 def _text(tx: RegistryTransaction, text: Digest | None) -> str | None:

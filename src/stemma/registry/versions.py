@@ -7,6 +7,7 @@ before which a `model.create` stands if the model is new, and after which an `ev
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from types import MappingProxyType
 
 from stemma.access import Caller, Permission, require
 from stemma.errors import AlreadyExistsError, ConflictError, CorruptError, InvalidError, NotFoundError, UnsupportedError
@@ -17,7 +18,7 @@ from stemma.paging import check_limit, split_page
 from stemma.records import Digest
 from stemma.registry.numbering import MAIN, Numbering, check_release, number_for, refuse_taken, release_for
 from stemma.registry.pointers import FIRST_PAGE, check_not_alias
-from stemma.registry.projection import project
+from stemma.registry.projection import Made, project
 from stemma.registry.records.evidence import Evidence, Measurement
 from stemma.registry.records.message import Message, clean_line, clean_reason, clean_text, fold
 from stemma.registry.records.parameters import Parameter, decode_parameters, encode_parameters
@@ -108,6 +109,7 @@ class Versions:
         number = number_for(tx, model, submission.branch, submission.numbering, branch=branch, head=head)
         tx.records.put(digest, data)
         drafts = _Drafts(caller, model, digest)
+        drafts.made[digest] = version
         entered = [] if known is not None else [drafts.create()]
         entered.append(drafts.register(sequence, submission.branch, None if head is None else head.digest))
         if number is not None:
@@ -116,7 +118,7 @@ class Versions:
             entered.append(_impact(tx, drafts, sequence, submission.message.impact))
         if submission.measurements:
             entered.append(_measured(tx, drafts, sequence, submission.measurements))
-        _enter(tx, entered)
+        _enter(tx, entered, drafts.made)
         return Registered(registered(tx, model, sequence), created=True)
 
     def release(
@@ -231,11 +233,12 @@ def read_version(tx: RegistryTransaction, digest: Digest) -> Version:
 
 @dataclass(frozen=True, slots=True)
 class _Drafts:
-    """Makes the entries about one version."""
+    """Makes the entries about one version, and remembers the records that they name."""
 
     caller: Caller
     model: ModelName
     digest: Digest
+    made: dict[Digest, Version | Evidence] = field(default_factory=dict)
 
     def create(self) -> Draft:
         thing = Thing("model", str(self.model))
@@ -254,6 +257,7 @@ class _Drafts:
         data = evidence.encode()
         digest = Digest.of(data)
         tx.records.put(digest, data)
+        self.made[digest] = evidence
         facts: dict[str, Fact] = {"model": self.model.name, "sequence": sequence, "kind": evidence.kind}
         thing = Thing("version", str(self.model), self.digest)
         return Draft(self.model.namespace, self.caller.actor, "evidence.add", thing, after=digest, facts=facts)
@@ -269,9 +273,9 @@ class _Drafts:
         )
 
 
-def _enter(tx: RegistryTransaction, drafts: Sequence[Draft]) -> None:
+def _enter(tx: RegistryTransaction, drafts: Sequence[Draft], made: Made = MappingProxyType({})) -> None:
     for entry in append_many(tx, drafts):
-        project(tx, entry)
+        project(tx, entry, made)
 
 
 def _impact(tx: RegistryTransaction, drafts: _Drafts, sequence: int, impact: str) -> Draft:

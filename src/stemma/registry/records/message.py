@@ -23,13 +23,13 @@ def clean_text(text: str, what: str, *, limit: int = MAX_TEXT) -> str:
     `limit` is in bytes of UTF-8. A control or direction character, or half a surrogate pair, is an InvalidError that
     says which and where.
     """
+    if text.isascii() and len(text) <= limit and text.isprintable():
+        return text.rstrip(" ")
     clean = text.replace("\r\n", "\n").rstrip()
     if len(clean) > limit or len(clean.encode("utf-8", "replace")) > limit:
         raise TooLargeError(
             f"the {what} is longer than {limit} bytes", hint="Put long documents among the files of the version."
         )
-    if clean.isprintable():  # no control, format or surrogate character at all
-        return clean
     for offset, character in enumerate(clean):
         if character in "\n\t":
             continue
@@ -47,6 +47,8 @@ def clean_line(text: str, what: str, *, limit: int = MAX_LINE) -> str:
     clean = clean_text(text, what, limit=limit).strip()
     if not clean:
         raise InvalidError(f"the {what} is empty")
+    if clean.isascii() and clean.isprintable():
+        return clean
     if "\n" in clean or "\t" in clean or "\u2028" in clean or "\u2029" in clean:
         raise InvalidError(f"the {what} has more than one line", hint="Write it on one line, without tabs.")
     return clean

@@ -14,7 +14,7 @@ from typing import Self
 
 from stemma.errors import CorruptError, InvalidError, UnsupportedError
 from stemma.ledger import format_time, parse_time
-from stemma.records import Digest, Json, canonical, read_unchecked
+from stemma.records import Digest, Json, canonical_plain, read_unchecked
 
 SCHEMA = "stemma/version/1"
 MAX_PARENTS = 64
@@ -154,7 +154,7 @@ class Version:
             value: Digest | None = getattr(self, name)
             if value is not None:
                 record[name] = str(value)
-        return canonical(record)
+        return canonical_plain(record)  # text throughout, under ASCII names
 
     @classmethod
     def decode(cls, data: bytes, *, place: str = "version record") -> Self:
