@@ -15,7 +15,8 @@ demo: $(VENV)/.demo ## Tell the story on real data, in stemma-demo/: made anew, 
 	@rm -rf stemma-demo
 	@$(BIN)/stemma demo
 
-test: $(VENV)/.dev ## Run every test
+test: $(VENV)/.dev ## Run every test; installs PostgreSQL where it is missing
+	@tests/install_servers.sh
 	@$(PYTEST) -q -m alone
 	@$(PYTEST) -q -m "not alone" -n 2 --dist worksteal
 
@@ -26,6 +27,7 @@ lint: $(VENV)/.dev ## Check format, lint, types and the order of imports
 	@$(BIN)/lint-imports --no-logo
 
 check: lint ## Run lint and the fast tests, in under two minutes
+	@tests/install_servers.sh
 	@$(PYTEST) -q -m "not slow and not client and not alone" -n 2 --dist worksteal
 
 fix: $(VENV)/.dev ## Format, and mend what can be mended without thought

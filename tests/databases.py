@@ -5,6 +5,7 @@ time. `new_database` is for tests that commit. Both give what the present turn s
 """
 
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,6 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stemma.backends.database.dialect import Connection
+from stemma.backends.database.maintenance.check import Check, Finding
+from stemma.backends.database.maintenance.check import check as check_sqlite
+from stemma.backends.database.maintenance.rebuild import Filler, Projector, Rebuilt
+from stemma.backends.database.maintenance.rebuild import rebuild as rebuild_sqlite
+from stemma.backends.database.postgresql.check import check as check_postgresql
+from stemma.backends.database.postgresql.rebuild import rebuild as rebuild_postgresql
 from stemma.backends.database.postgresql.server import PostgresqlServer
 from stemma.backends.database.sqlite import SqliteFile, open_memory
 from stemma.names import EVERY_LOG
@@ -32,12 +39,17 @@ class Turn:
     closing: ExitStack = field(default_factory=ExitStack)
     opened: list[Connection] = field(default_factory=list)
 
-    def url(self) -> str:
-        """Return the URL of a database of this test's own, which is dropped at its end."""
+    def server(self) -> PostgresqlServer:
+        """Return a database of this test's own, which is dropped at its end."""
         assert self.databases is not None
-        url = self.databases.new()
-        self.closing.callback(self.databases.server.drop, url.rsplit("/", 1)[1].partition("?")[0])
-        return url
+        server = PostgresqlServer(self.databases.new())
+        self.closing.callback(self.drop, server)
+        return server
+
+    def drop(self, server: PostgresqlServer) -> None:
+        """Drop a database, or one that is dropped already."""
+        assert self.databases is not None
+        self.databases.server.drop(server.address.parameters["dbname"])
 
 
 _turns = [Turn()]
@@ -75,12 +87,49 @@ def new_database(folder: Path | None = None) -> SqliteFile | PostgresqlServer:
     """Return an empty repository's database."""
     present = _turns[-1]
     if present.kind == "postgresql":
-        return PostgresqlServer(present.url())
+        return present.server()
     if folder is None:
-        folder = Path(present.closing.enter_context(tempfile.TemporaryDirectory(prefix="stemma-test-")))
+        folder = Path(tempfile.mkdtemp(prefix="stemma-test-"))
+        present.closing.callback(shutil.rmtree, folder, ignore_errors=True)
     file = SqliteFile(folder / "stemma.db")
     file.create()
     return file
+
+
+def discard(database: SqliteFile | PostgresqlServer) -> None:
+    """Remove a database before the end of the test: generated tests make many."""
+    if isinstance(database, SqliteFile):
+        shutil.rmtree(database.path.parent)
+    else:
+        _turns[-1].drop(database)
+
+
+def open_database(place: str) -> SqliteFile | PostgresqlServer:
+    """Return the database at a path or URL, as `place_of` says it."""
+    return PostgresqlServer(place) if place.startswith("postgresql:") else SqliteFile(Path(place))
+
+
+def place_of(database: SqliteFile | PostgresqlServer) -> str:
+    """Return what another process opens it by."""
+    return str(database.path) if isinstance(database, SqliteFile) else database.url
+
+
+def rebuild(
+    database: SqliteFile | PostgresqlServer,
+    projectors: Sequence[Projector],
+    fillers: Sequence[Filler] = (),
+    *,
+    repair: bool = False,
+) -> Rebuilt:
+    """Rebuild either kind."""
+    if isinstance(database, SqliteFile):
+        return rebuild_sqlite(database, projectors, fillers, repair=repair)
+    return rebuild_postgresql(database, projectors, fillers, repair=repair)
+
+
+def check(database: SqliteFile | PostgresqlServer, more: Sequence[Check] = ()) -> tuple[Finding, ...]:
+    """Check either kind."""
+    return check_sqlite(database, more) if isinstance(database, SqliteFile) else check_postgresql(database, more)
 
 
 def change(connection: Connection, sql: str, *values: object) -> int:

@@ -5,19 +5,14 @@ says what to drive; the planted bugs are plans.
 """
 
 import itertools
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from stemma.backends.database.executor import Executor
-from stemma.backends.database.maintenance.rebuild import rebuild
-from stemma.backends.database.sqlite import SqliteFile
 from stemma.backends.database.transaction import SettableClock, Transaction
 from stemma.errors import AlreadyExistsError, ConflictError, CorruptError, NotFoundError, RefusedError, StemmaError
 from stemma.ledger import Entry
@@ -36,6 +31,7 @@ from stemma.registry import (
     Version,
 )
 from stemma.semver import SemanticVersion
+from tests.databases import discard, new_database, rebuild
 from tests.registry.support import CREDIT, NOW, OWNER, RISK, number
 
 Result = TypeVar("Result")
@@ -94,22 +90,20 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="machine-"))
-        self.file = SqliteFile(self.folder / "stemma.db")
-        self.file.create()
+        self.database = new_database()
         self.clock = SettableClock(NOW)
-        self.executor = Executor(self.file, clock=self.clock)
+        self.executor = Executor(self.database, clock=self.clock)
         self.registry = self.plan.registry()
         self.known = Known()
 
     def teardown(self) -> None:
         try:
             self.executor.close()
-            assert rebuild(self.file, [self.registry.project]).differences == ()
+            assert rebuild(self.database, [self.registry.project]).differences == ()
         except CorruptError as error:
             raise AssertionError("the ledger does not rebuild the rows") from error
         finally:
-            shutil.rmtree(self.folder)
+            discard(self.database)
 
     def write(self, operation: Callable[[Any], Result]) -> Result:
         self.clock.advance(1_000_000)

@@ -1,25 +1,24 @@
-"""A process that moves one alias back and forth: `python -m tests.registry.moving FILE TIMES`.
+"""A process that moves one alias back and forth: `python -m tests.registry.moving DATABASE TIMES VERSIONS`.
 
 It reads what the alias holds, asks for the next version by compare-and-swap, and tries again where somebody else was
 faster. It prints how often that was.
 """
 
 import sys
-from pathlib import Path
 
 from stemma.backends.database.executor import Executor
-from stemma.backends.database.sqlite import SqliteFile
 from stemma.errors import ConflictError
 from stemma.names import Reference, Sequence
 from stemma.registry import ProtectedNames, Registry
+from tests.databases import open_database
 from tests.registry.support import CREDIT, OWNER, RISK
 
 PRODUCTION = Reference.parse("risk/credit@production")
 
 
-def move(file: Path, times: int, versions: int) -> int:
+def move(place: str, times: int, versions: int) -> int:
     """Move the alias `times` times; return how many attempts were lost."""
-    executor = Executor(SqliteFile(file))
+    executor = Executor(open_database(place))
     registry = Registry(ProtectedNames())
     lost = done = 0
     while done < times:
@@ -41,4 +40,4 @@ def move(file: Path, times: int, versions: int) -> int:
 
 
 if __name__ == "__main__":
-    print(move(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))  # noqa: T201  # its answer
+    print(move(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))  # noqa: T201  # its answer

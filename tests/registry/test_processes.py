@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from stemma.backends.database.executor import Executor
-from stemma.backends.database.maintenance.rebuild import rebuild
+from stemma.backends.database.postgresql.server import PostgresqlServer
 from stemma.backends.database.sqlite import SqliteFile
 from stemma.backends.database.transaction import Transaction
 from stemma.ledger import Entry
 from stemma.names import Reference
 from stemma.records import Digest
 from stemma.registry import Message, Move, ProtectedNames, Registry, Submission, Version
+from tests.databases import new_database, place_of, rebuild
 from tests.registry.support import CREDIT, OWNER, RISK, select
 
 TIMES = 1000
@@ -23,10 +24,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> SqliteFile:
-    file = SqliteFile(tmp_path / "stemma.db")
-    file.create()
-    return file
+def database(each_database: None) -> SqliteFile | PostgresqlServer:
+    del each_database
+    return new_database()
 
 
 def prepare(executor: Executor, registry: Registry) -> None:
@@ -56,10 +56,10 @@ def every_move(executor: Executor, registry: Registry) -> list[Move]:
 
 
 @pytest.mark.slow
-def test_two_processes_lose_no_move(file: SqliteFile) -> None:
-    executor, registry = Executor(file), Registry(ProtectedNames())
+def test_two_processes_lose_no_move(database: SqliteFile | PostgresqlServer) -> None:
+    executor, registry = Executor(database), Registry(ProtectedNames())
     prepare(executor, registry)
-    command = [sys.executable, "-m", "tests.registry.moving", str(file.path), str(TIMES), str(VERSIONS)]
+    command = [sys.executable, "-m", "tests.registry.moving", place_of(database), str(TIMES), str(VERSIONS)]
     movers = [
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
     ]
@@ -80,12 +80,12 @@ def test_two_processes_lose_no_move(file: SqliteFile) -> None:
     assert all(earlier.after == later.before for earlier, later in pairwise(entries))
     assert lost > 0, "they never met"
     executor.close()
-    assert rebuild(file, [registry.project]).differences == ()
+    assert rebuild(database, [registry.project]).differences == ()
 
 
-def test_another_process_is_seen_at_once(file: SqliteFile) -> None:
+def test_another_process_is_seen_at_once(database: SqliteFile | PostgresqlServer) -> None:
     """Two executors stand for two processes: neither knows of the other but through the file."""
-    mine, theirs = Executor(file), Executor(file)
+    mine, theirs = Executor(database), Executor(database)
     registry, other = Registry(ProtectedNames()), Registry(ProtectedNames())
     prepare(mine, registry)
     reference = Reference.parse("risk/credit@production")
@@ -102,8 +102,8 @@ def test_another_process_is_seen_at_once(file: SqliteFile) -> None:
     theirs.close()
 
 
-def test_what_is_remembered_is_never_used_while_writing(file: SqliteFile) -> None:
-    executor, registry = Executor(file), Registry(ProtectedNames())
+def test_what_is_remembered_is_never_used_while_writing(database: SqliteFile | PostgresqlServer) -> None:
+    executor, registry = Executor(database), Registry(ProtectedNames())
     prepare(executor, registry)
     reference = Reference.parse("risk/credit@production")
 
@@ -122,9 +122,9 @@ def test_what_is_remembered_is_never_used_while_writing(file: SqliteFile) -> Non
     executor.close()
 
 
-def test_little_is_remembered_at_once(file: SqliteFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_is_remembered_at_once(database: SqliteFile | PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stemma.registry.registry._REMEMBERED", 1)
-    executor, registry = Executor(file), Registry(ProtectedNames())
+    executor, registry = Executor(database), Registry(ProtectedNames())
     prepare(executor, registry)
     executor.write(lambda tx: registry.aliases.set(tx, OWNER, CREDIT, "champion", select("v2")), RISK)
     for name, sequence in (("production", 1), ("champion", 2), ("production", 1), ("main", VERSIONS)):

@@ -39,9 +39,9 @@ class Runs(Protocol):
         """Finish what is queued."""
 
 
-def draft(number: int) -> Draft:
+def draft(number: int, namespace: str = "me") -> Draft:
     """Return an entry that holds a number."""
-    return Draft("me", ACTOR, "model.create", Thing("model", f"me/model-{number}"), facts={"number": number})
+    return Draft(namespace, ACTOR, "model.create", Thing("model", f"me/model-{number}"), facts={"number": number})
 
 
 def enter(number: int) -> Callable[[LedgerTransaction], int]:

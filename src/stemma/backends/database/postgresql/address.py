@@ -44,6 +44,10 @@ class Address:
         except psycopg.ProgrammingError:
             raise InvalidError("the URL of the database cannot be read", hint=_HINT) from None
         parameters = {name: str(value) for name, value in given.items() if value is not None}
+        if "@" in parameters.get("host", ""):
+            raise InvalidError(
+                "the URL of the database holds more than one @", hint="Write %40 for an @ in a password."
+            )
         host = parameters.get("host") or parameters.get("hostaddr") or ""
         port = f":{parameters['port']}" if "port" in parameters else ""
         place = f"postgresql://{host}{port}/{parameters.get('dbname', '')}"

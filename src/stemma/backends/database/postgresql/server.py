@@ -6,7 +6,6 @@ all other batches, which `*` takes alone. Readers see one snapshot (REPEATABLE R
 """
 
 import hashlib
-import threading
 import time
 from functools import cache
 from typing import Any
@@ -54,12 +53,12 @@ class PostgresqlServer:
         statement_seconds: float = STATEMENT_SECONDS,
         restart_seconds: float = RESTART_SECONDS,
     ) -> None:
+        self.url = url
         self.address = Address.parse(url)
         self.lock_seconds = lock_seconds
         self._statement_seconds = statement_seconds
         self._restart_seconds = restart_seconds
-        self._gate = threading.Lock()
-        self._answers = True
+        self._answers = False
 
     @property
     def place(self) -> str:
@@ -69,8 +68,8 @@ class PostgresqlServer:
     def open_writer(self, *, patient: bool = False) -> Connection:
         """Return a connection that may write, each commit durable when it returns.
 
-        A server that is restarting is waited for, until it has once been waited for in vain. A `patient` connection
-        lets statements take as long as they need.
+        A server that answered before and is restarting now is waited for, once. A `patient` connection lets statements
+        take as long as they need.
         """
         connection = self._open_waiting()
         statement = 0 if patient else self._statement_seconds
