@@ -14,6 +14,7 @@ from stemma.http.answers import Answer
 
 MEDIA_TYPE = b"application/problem+json"
 _RETRY_SECONDS = b"1"
+_FOLDER = "/.stemma/"
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -67,10 +68,18 @@ def problem_of(error: BaseException, request: str) -> tuple[Problem, Mapping[byt
         detail=error.message,
         code=error.code,
         hint=error.hint or None,
-        place=error.place or None,
+        place=_inside(error.place) or None,
         request=request or None,
     )
     return problem, headers
+
+
+def _inside(place: str) -> str:
+    """Return a place without the folder that the server keeps its repository in."""
+    if not place.startswith("/"):
+        return place
+    _, found, within = place.partition(_FOLDER)
+    return f"{_FOLDER[1:]}{within}" if found else place.rpartition("/")[2]
 
 
 def answer_problem(error: BaseException, request: str) -> Answer:
