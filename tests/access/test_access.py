@@ -23,6 +23,7 @@ from stemma.errors import Attempt, ForbiddenError, InvalidError, NotFoundError, 
 from stemma.ledger import Actor, Draft, Entry, Thing, append
 from stemma.names import SYSTEM_NAMESPACE
 from stemma.records import Digest
+from stemma.registry import Namespace
 from tests.databases import new_connection
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -163,6 +164,7 @@ def refusal(thing: str = "me/fraud@production", namespace: str = "me") -> Refuse
 
 def test_a_refusal_is_entered_at_most_once_a_minute_with_a_count() -> None:
     tx = new_transaction()
+    tx.registry.namespaces.add(Namespace("me", NOW))
     append(tx, Draft("me", OWNER.actor, "model.create", Thing("model", "me/fraud")))
     for second in range(130):
         tx.now = NOW + second * 1_000_000

@@ -35,6 +35,9 @@ class RefusalStore(Protocol):
         With `namespace` only those of attempts there.
         """
 
+    def has_log(self, namespace: str) -> bool:
+        """Return whether entries may be made there: it is `_system` or a namespace, not one that is only arriving."""
+
     def settle(self, attempt: Attempt, time: int) -> None:
         """Note that the count was entered at `time`; it starts from 0 again."""
 
@@ -70,9 +73,9 @@ def namespaces_with_refusals(tx: RefusalTransaction) -> tuple[str, ...]:
 
 
 def _draft(tx: RefusalTransaction, refused: Refused) -> Draft:
-    """Return the entry; a namespace that has no log yet is not given one by those who may not enter it."""
+    """Return the entry; in `_system` where the namespace has no log yet, or one that is only arriving."""
     attempt = refused.attempt
-    exists = tx.ledger.head(attempt.namespace).size > 0
+    exists = tx.ledger.head(attempt.namespace).size > 0 and tx.refusals.has_log(attempt.namespace)
     facts: dict[str, Fact] = {"count": refused.count}
     if not exists:
         facts["namespace"] = attempt.namespace

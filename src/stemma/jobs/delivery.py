@@ -84,14 +84,13 @@ class _Course:
             answer = Answer(None, "its URL was redacted", final=True)
         else:
             answer = self._attempt(outgoing, outgoing.url)
-        logs = frozenset({outgoing.webhook.name.namespace})
 
         def settle(tx: Transaction) -> bool:
             settled = self._outbox.settle(tx, outgoing, answer)
             held = self._turn.renew(tx)
             return held and settled is not None and settled.state != "pending"
 
-        return self._executor.write(settle, logs)
+        return self._executor.write(settle)
 
     def _attempt(self, outgoing: Outgoing, url: str) -> Answer:
         now = self._executor.read(lambda tx: tx.now)

@@ -1,8 +1,9 @@
 """The webhooks' front: who is told of what, entered in the ledger like every other change.
 
-Webhooks follow from `webhook.add`, `webhook.pause`, `webhook.resume` and `webhook.remove`, in the log of the namespace
-that they are told of, or in `_system` where they are told of every log. A URL can hold a secret of its own, so the
-ledger knows its host and a commitment; the URL is a detached text, redacted when the webhook is removed.
+Webhooks follow from `webhook.add`, `webhook.pause`, `webhook.resume` and `webhook.remove` in the log `_system`: whom a
+repository tells is its own business, and stays there when the log of a namespace moves to another. A URL can hold a
+secret of its own, so the ledger knows its host and a commitment; the URL is a detached text, redacted when the webhook
+is removed.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -81,12 +82,13 @@ class Webhooks:
             )
         name = WebhookName(where, tx.ids.random(8).hex())
         facts: dict[str, Fact] = {
+            "namespace": where,
             "host": address.host,
             "url": commit_text(tx, str(address)),
             "events": list(patterns),
             "texts": texts,
         }
-        self._enter(tx, Draft(where, caller.actor, "webhook.add", Thing("webhook", name.id), facts=facts))
+        self._enter(tx, Draft(SYSTEM_NAMESPACE, caller.actor, "webhook.add", Thing("webhook", name.id), facts=facts))
         tx.webhooks.keep_secret(name.id, self.vault().seal(plain, tx.ids.random(_NONCE), str(name)))
         for log in tx.ledger.namespaces() if name.is_everywhere else (where,):
             tx.deliveries.tell(name.id, log, tx.ledger.head(log).size)
@@ -189,11 +191,13 @@ class Webhooks:
 def project(store: WebhookStore, entry: Entry) -> None:
     """Bring a store of webhooks up to `entry`."""
     id_, facts = entry.thing.id, entry.facts
+    if entry.namespace != SYSTEM_NAMESPACE:
+        return
     match entry.action:
         case "webhook.add":
             store.add(
                 Webhook(
-                    WebhookName(entry.namespace, id_),
+                    WebhookName(str(facts["namespace"]), id_),
                     Digest.parse(str(facts["url"])),
                     str(facts["host"]),
                     _texts_of(facts["events"]),
@@ -216,5 +220,5 @@ def _texts_of(fact: object) -> tuple[str, ...]:
 
 
 def _draft(verb: str, actor: Actor, webhook: Webhook) -> Draft:
-    facts = {"host": webhook.host}
-    return Draft(webhook.name.namespace, actor, f"webhook.{verb}", Thing("webhook", webhook.name.id), facts=facts)
+    facts = {"namespace": webhook.name.namespace, "host": webhook.host}
+    return Draft(SYSTEM_NAMESPACE, actor, f"webhook.{verb}", Thing("webhook", webhook.name.id), facts=facts)

@@ -8,8 +8,10 @@ from sqlalchemy import Column, Index, bindparam, delete, exists, or_, select, up
 
 from stemma.access import EVERYWHERE, Grant, Known, Principal, Refused, Role, Scope, Token
 from stemma.backends.database.dialect import Connection, Statement, insert_or_ignore, member_of
+from stemma.backends.database.registry.tables import namespaces
 from stemma.backends.database.schema import BYTES, TEXT, WHOLE, TableClass, digest_column, table
 from stemma.errors import Attempt
+from stemma.names import SYSTEM_NAMESPACE
 from stemma.records import Digest
 
 if TYPE_CHECKING:
@@ -149,6 +151,7 @@ _DUE = Statement(_due)
 _DUE_IN = Statement(_due.where(refusals.c.namespace == bindparam("within")))
 _SETTLE = Statement(update(refusals).values(count=0, entered=bindparam("time")).where(*_OF_ATTEMPT))
 _FORGET = Statement(delete(refusals).where(refusals.c.count == 0, refusals.c.entered <= bindparam("before")))
+_IS_NAMESPACE = Statement(select(namespaces.c.name).where(namespaces.c.name == bindparam("called")))
 _NEVER = -(2**62)
 _KEPT = 3_600_000_000
 
@@ -333,6 +336,10 @@ class DatabaseRefusals:
         else:
             rows = self._connection.all(_DUE_IN, before=before, size=limit, within=namespace)
         return tuple(Refused(Attempt(*row[:-1]), row[-1]) for row in rows)
+
+    def has_log(self, namespace: str) -> bool:
+        """Return whether entries may be made there."""
+        return namespace == SYSTEM_NAMESPACE or self._connection.one(_IS_NAMESPACE, called=namespace) is not None
 
     def settle(self, attempt: Attempt, time: int) -> None:
         """Note that the count was entered at `time`; it starts from 0 again."""

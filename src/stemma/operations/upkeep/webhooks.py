@@ -3,8 +3,7 @@
 from stemma.access import Caller, Permission, unseen
 from stemma.errors import InvalidError
 from stemma.ledger import format_time
-from stemma.names import SYSTEM_NAMESPACE
-from stemma.operations.operation import Operation, Subjects, Transaction
+from stemma.operations.operation import Operation, Subjects, Transaction, system_log
 from stemma.operations.requests import Request
 from stemma.operations.views import Done, View
 from stemma.webhooks import Account, Delivery, State, WebhookName
@@ -105,14 +104,6 @@ class Retried(View, frozen=True, kw_only=True):
     deliveries: int
 
 
-def _log_of(asked: OfWebhook) -> str:
-    return WebhookName.parse(asked.webhook).namespace
-
-
-def _log_for(asked: AddWebhook) -> str:
-    return asked.namespace or SYSTEM_NAMESPACE
-
-
 def _add(subjects: Subjects, tx: Transaction, caller: Caller, asked: AddWebhook) -> WebhookMade:
     webhook, secret = subjects.webhooks.add(
         tx, caller, asked.namespace, asked.url, asked.events, texts=asked.texts, secret=asked.secret
@@ -196,13 +187,13 @@ def _view_delivery(delivery: Delivery) -> DeliveryView:
 
 
 _MAY = Permission.MAINTAIN
-ADD = Operation("webhook.add", AddWebhook, WebhookMade, _MAY, "POST", "/webhooks", _add, _log_for, confidential=True)
+ADD = Operation("webhook.add", AddWebhook, WebhookMade, _MAY, "POST", "/webhooks", _add, system_log, confidential=True)
 LIST = Operation("webhook.list", ListWebhooks, WebhookList, _MAY, "GET", "/webhooks", _list)
-REMOVE = Operation("webhook.remove", OfWebhook, Done, _MAY, "DELETE", "/webhook", _remove, _log_of)
-PAUSE = Operation("webhook.pause", OfWebhook, Done, _MAY, "POST", "/webhook/pause", _pause, _log_of)
-RESUME = Operation("webhook.resume", OfWebhook, Done, _MAY, "POST", "/webhook/resume", _resume, _log_of)
-TEST = Operation("webhook.test", OfWebhook, DeliveryView, _MAY, "POST", "/webhook/test", _test, _log_of)
+REMOVE = Operation("webhook.remove", OfWebhook, Done, _MAY, "DELETE", "/webhook", _remove, system_log)
+PAUSE = Operation("webhook.pause", OfWebhook, Done, _MAY, "POST", "/webhook/pause", _pause, system_log)
+RESUME = Operation("webhook.resume", OfWebhook, Done, _MAY, "POST", "/webhook/resume", _resume, system_log)
+TEST = Operation("webhook.test", OfWebhook, DeliveryView, _MAY, "POST", "/webhook/test", _test, system_log)
 DELIVERIES = Operation(
     "webhook.deliveries", ListDeliveries, DeliveryList, _MAY, "GET", "/webhook/deliveries", _deliveries
 )
-RETRY = Operation("webhook.retry", OfWebhook, Retried, _MAY, "POST", "/webhook/retry", _retry, _log_of)
+RETRY = Operation("webhook.retry", OfWebhook, Retried, _MAY, "POST", "/webhook/retry", _retry, system_log)
