@@ -105,6 +105,7 @@ class World:
         def step(tx: Transaction) -> None:
             data = canonical({"files": [], "of": text})
             tx.records.put(Digest.of(data), data)
+            tx.artifacts.manifests.add(Digest.of(data), LOANS.namespace)
             submission = Submission(Version(Digest.of(data), tx.now), Message(text))
             registry.versions.register(tx, OWNER, LOANS, submission)
 

@@ -51,6 +51,12 @@ def digest_of(text: str) -> Digest:
     return Digest.of(text.encode())
 
 
+def publish(tx: Transaction, data: bytes, namespace: str = CREDIT.namespace) -> None:
+    """Store what passes for a manifest, for versions of a namespace."""
+    tx.records.put(Digest.of(data), data)
+    tx.artifacts.manifests.add(Digest.of(data), namespace)
+
+
 @dataclass
 class World:
     """A registry and the database that it stands on; each call is a transaction that rolls back where it fails."""
@@ -79,7 +85,7 @@ class World:
     def files(self, text: str) -> Digest:
         """Publish a manifest, or what passes for one here."""
         data = text.encode()
-        self.do(lambda tx: tx.records.put(Digest.of(data), data))
+        self.do(lambda tx: publish(tx, data))
         return Digest.of(data)
 
     def push(

@@ -10,8 +10,6 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, cast
 
 from stemma.access import Access, Caller, Permission, RefusalTransaction
 from stemma.artifacts.artifacts import Artifacts
-from stemma.artifacts.ports import ArtifactTransaction
-from stemma.ledger import LogTransaction
 from stemma.ledger.ledger import Ledger
 from stemma.lineage import Lineage
 from stemma.names import SYSTEM_NAMESPACE, ModelName, Reference
@@ -41,9 +39,7 @@ class Transaction(
     RegistryTransaction,
     WebhookTransaction,
     RefusalTransaction,
-    ArtifactTransaction,
     UpkeepTransaction,
-    LogTransaction,
     Protocol,
 ):
     """What operations ask of a transaction: all that the subjects ask."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from stemma.access import AccessTransaction
+from stemma.artifacts.ports import ArtifactTransaction
 from stemma.ledger import LedgerTransaction
 from stemma.lineage import LineageTransaction
 from stemma.names import ModelName
@@ -378,7 +379,7 @@ class RegistryStore:
     redactions: RedactionStore
 
 
-class RegistryTransaction(AccessTransaction, LineageTransaction, LedgerTransaction, Protocol):
+class RegistryTransaction(AccessTransaction, LineageTransaction, LedgerTransaction, ArtifactTransaction, Protocol):
     """What the registry asks of a transaction.
 
     `generation` names the committed state that is read: equal ones that are not None mean that nothing was committed

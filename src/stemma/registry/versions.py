@@ -96,7 +96,7 @@ class Versions:
         if submission.if_changed and (same := _unchanged(tx, model, branch, submission.version)):
             return Registered(same, created=False)
         version = _complete(tx, model, branch, submission)
-        _check_references(tx, caller, version)
+        _check_references(tx, caller, model.namespace, version)
         data = version.encode()
         digest = Digest.of(data)
         # Where there is a message, its salted commitment has made the record a new one.
@@ -336,10 +336,11 @@ def _complete(tx: RegistryTransaction, model: ModelName, branch: Branch | None, 
     return replace(version, parents=parents, time=tx.now, parameters=parameters, commitments=commitments)
 
 
-def _check_references(tx: RegistryTransaction, caller: Caller, version: Version) -> None:
+def _check_references(tx: RegistryTransaction, caller: Caller, namespace: str, version: Version) -> None:
     if any(parent.kind is ParentKind.BUILD_OF for parent in version.parents):
         raise UnsupportedError("this release does not register builds", hint="Register it as a version of its own.")
-    if not tx.records.has(version.manifest):
+    stored_for = tx.artifacts.manifests.of(version.manifest)
+    if namespace not in stored_for and not any(can_read(tx, caller, other) for other in stored_for):
         raise NotFoundError(f"there is no manifest {version.manifest}", hint="Upload the files first.")
     for parent in version.parents:
         if isinstance(parent.origin, Digest) and not any(

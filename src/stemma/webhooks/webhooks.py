@@ -9,7 +9,7 @@ is removed.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from stemma.access import Caller, Permission, require
+from stemma.access import EVERYWHERE, Caller, Permission, require
 from stemma.errors import ConflictError, CorruptError, InvalidError, NotFoundError, TooLargeError
 from stemma.ledger import Actor, Draft, Entry, Fact, Thing, append, commit_text
 from stemma.names import SYSTEM_NAMESPACE
@@ -71,7 +71,7 @@ class Webhooks:
         that lies inside.
         """
         where = namespace or SYSTEM_NAMESPACE
-        require(tx, caller, Permission.MAINTAIN, where)
+        _require(tx, caller, where)
         address = Address.parse(url)
         self.rules.check(address)
         patterns = check_patterns(events)
@@ -129,7 +129,7 @@ class Webhooks:
     def list(self, tx: WebhookTransaction, caller: Caller, namespace: str | None) -> tuple[Account, ...]:
         """Return the webhooks that are told of one log alone, or of every log, oldest first."""
         where = namespace or SYSTEM_NAMESPACE
-        require(tx, caller, Permission.MAINTAIN, where)
+        _require(tx, caller, where)
         return tuple(self.account(tx, webhook) for webhook in tx.webhooks.all(where))
 
     def account(self, tx: WebhookTransaction, webhook: Webhook) -> Account:
@@ -181,11 +181,16 @@ class Webhooks:
         project(tx.webhooks, entry)
 
     def _required(self, tx: WebhookTransaction, caller: Caller, name: WebhookName) -> Webhook:
-        require(tx, caller, Permission.MAINTAIN, name.namespace)
+        _require(tx, caller, name.namespace)
         return self.find(tx, name)
 
     def _enter(self, tx: WebhookTransaction, draft: Draft) -> None:
         project(tx.webhooks, append(tx, draft))
+
+
+def _require(tx: WebhookTransaction, caller: Caller, namespace: str) -> None:
+    """Raise unless the caller may maintain a namespace; who is told of every log must govern all of them."""
+    require(tx, caller, Permission.MAINTAIN, EVERYWHERE if namespace == SYSTEM_NAMESPACE else namespace)
 
 
 def project(store: WebhookStore, entry: Entry) -> None:

@@ -1,6 +1,6 @@
 """Operations that take single versions out of a log from which this repository's own has parted."""
 
-from stemma.access import Caller, Permission
+from stemma.access import Caller, Permission, require
 from stemma.access.carried import Carried, carry
 from stemma.errors import ConflictError, InvalidError
 from stemma.names import SYSTEM_NAMESPACE, ModelName, check_name
@@ -18,6 +18,7 @@ from stemma.semver import SemanticVersion
 
 def _import(subjects: Subjects, tx: Transaction, caller: Caller, asked: ImportVersion) -> Imported:
     name = check_name(asked.namespace, "namespace")
+    require(tx, caller, Permission.REGISTER, name)
     origin = Origin.verify(name, asked.note, asked.keys)
     if origin.repository == subjects.ledger.name:
         raise InvalidError("it comes from the repository that it is in", hint="Name two different repositories.")
@@ -41,11 +42,13 @@ def _bind(subjects: Subjects, tx: Transaction, caller: Caller, asked: BindNumber
 
 def _evidence(subjects: Subjects, tx: Transaction, caller: Caller, asked: ImportEvidence) -> Done:
     del subjects
+    model = ModelName.parse(asked.model)
+    require(tx, caller, Permission.DESCRIBE, model.namespace)
     brought = read_brought([asked.record], asked.texts)
     evidence = Evidence.decode(asked.record.encode("utf-8", "replace"), place="evidence record")
     if evidence.version != Digest.parse(asked.version):
         raise ConflictError("this evidence is about another version", place=asked.version)
-    return Done(changed=import_evidence(tx, caller, ModelName.parse(asked.model), evidence, brought))
+    return Done(changed=import_evidence(tx, caller, model, evidence, brought))
 
 
 class _Importing(Operation[ImportVersion, Imported]):

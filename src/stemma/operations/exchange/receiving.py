@@ -6,7 +6,7 @@ namespace appears with the last part; until then nobody reads from it or writes 
 
 from collections.abc import Iterable
 
-from stemma.access import Caller, Permission, readable, require
+from stemma.access import Caller, Permission, may, readable, require, unseen
 from stemma.access.carried import Carried, carry
 from stemma.errors import ConflictError, CorruptError, InvalidError, NotFoundError
 from stemma.ledger import Entry
@@ -52,7 +52,8 @@ def _receive(subjects: Subjects, tx: Transaction, caller: Caller, asked: Receive
 def _check_permission(tx: Transaction, caller: Caller, name: str) -> bool:
     """Return whether the namespace exists; what it takes to make one, or to enter what others did in one."""
     if tx.registry.namespaces.find(name) is None:
-        require(tx, caller, Permission.MAINTAIN, SYSTEM_NAMESPACE)
+        if not may(tx, caller, Permission.MAINTAIN, SYSTEM_NAMESPACE):
+            raise unseen(name)
         return False
     require(tx, caller, Permission.RECEIVE, name)
     return True

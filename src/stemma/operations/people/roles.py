@@ -24,9 +24,10 @@ def _grant(subjects: Subjects, tx: Transaction, caller: Caller, asked: ChangeRol
 
 
 def _revoke(subjects: Subjects, tx: Transaction, caller: Caller, asked: ChangeRole) -> Done:
-    grant = Grant(asked.principal, asked.namespace, read_role(asked.role))
+    role = read_role(asked.role)
     check_place(tx, caller, asked.namespace)
-    return Done(changed=subjects.access.revoke(tx, caller, grant))
+    principal = subjects.access.who(tx, caller, asked.principal)
+    return Done(changed=subjects.access.revoke(tx, caller, Grant(principal.id, asked.namespace, role)))
 
 
 def _create_namespace(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfNamespace) -> NamespaceView:

@@ -1,8 +1,7 @@
 """The operation that tells an admin how the repository fares: its database, jobs, webhooks, uploads and logs."""
 
-from stemma.access import Caller, Permission, require
+from stemma.access import EVERYWHERE, Caller, Permission, require
 from stemma.ledger import format_time
-from stemma.names import SYSTEM_NAMESPACE
 from stemma.operations.operation import Operation, Subjects, Transaction
 from stemma.operations.requests import Nothing
 from stemma.operations.server import release
@@ -69,7 +68,7 @@ BACKUP = "backup"
 
 def _health(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing) -> Health:
     del asked
-    require(tx, caller, Permission.MAINTAIN, SYSTEM_NAMESPACE)
+    require(tx, caller, Permission.MAINTAIN, EVERYWHERE)
     database, level = tx.upkeep.database()
     logs = tx.ledger.namespaces()
     reports = {report.name: report for report in tx.upkeep.reports()}

@@ -69,9 +69,7 @@ class Paths:
         files = {file.path: file for file in manifest.files}
         with self._lock:
             self._kept[digest] = files
-            while len(self._kept) > 1 and (
-                len(self._kept) > _MANIFESTS or sum(map(len, self._kept.values())) > _PATHS
-            ):
+            while len(self._kept) > 1 and (len(self._kept) > _MANIFESTS or sum(map(len, self._kept.values())) > _PATHS):
                 self._kept.popitem(last=False)
         return files
 
@@ -87,7 +85,9 @@ class ContentDoor:
     @property
     def routes(self) -> Sequence[Route]:
         """The one route."""
-        return (Route("GET", f"{PREFIX}/content", Permission.READ, "content.read", self.answer, description=DESCRIPTION),)
+        return (
+            Route("GET", f"{PREFIX}/content", Permission.READ, "content.read", self.answer, description=DESCRIPTION),
+        )
 
     async def answer(self, exchange: Exchange) -> ASGIApp:
         """Answer a request for content."""
