@@ -19,15 +19,17 @@ from stemma.artifacts.packs.pack import PackId  # noqa: TC001  # beside what is 
 from stemma.backends.blobs.disk import Disk
 from stemma.backends.blobs.local import LocalPackStore
 from stemma.backends.database.executor import Executor
-from stemma.backends.database.maintenance.format import Format
-from stemma.backends.database.sqlite import SqliteFile
+from stemma.backends.database.maintenance.format import KNOWN, POSTGRESQL, Format
+from stemma.backends.database.sqlite import BUSY_SECONDS, SqliteFile
 from stemma.backends.database.transaction import Clock, SystemClock, Transaction
 from stemma.errors import (
     AlreadyExistsError,
     CorruptError,
+    InvalidError,
     NotFoundError,
     StemmaError,
     UnavailableError,
+    UnsupportedError,
 )
 from stemma.ledger import Actor
 from stemma.ledger.evidence.checkpoint import Signer
@@ -35,17 +37,23 @@ from stemma.ledger.ledger import Ledger
 from stemma.lineage import Lineage
 from stemma.operations import Subjects
 from stemma.operations import Transaction as AnyTransaction
+from stemma.operations.server import release
+from stemma.operations.upkeep.health import BACKUP
 from stemma.paging import Pager
 from stemma.records import Digest
 from stemma.registry import ProtectedNames, Registration, Registry
 from stemma.settings import REPOSITORY_FOLDER
 from stemma.system import System
+from stemma.upkeep import Report
 from stemma.webhooks import Rules, Vault, Webhooks
 
 if TYPE_CHECKING:
+    from stemma.backends.backup.listing import Listing as Listing  # noqa: PLC0414  # re-exported
+    from stemma.backends.backup.making import Made as Made  # noqa: PLC0414  # re-exported
     from stemma.backends.database.maintenance.check import Finding as Finding  # noqa: PLC0414  # re-exported
     from stemma.backends.database.maintenance.migrate import Migrated as Migrated  # noqa: PLC0414  # re-exported
     from stemma.backends.database.maintenance.rebuild import Rebuilt as Rebuilt  # noqa: PLC0414  # re-exported
+    from stemma.backends.database.postgresql.server import PostgresqlServer
     from stemma.http.process.service import Service as Service  # noqa: PLC0414  # re-exported
 
 DATABASE = "stemma.db"
@@ -72,7 +80,7 @@ class RepositoryFolder:
 
     root: Path
     system: System
-    file: SqliteFile
+    database: "SqliteFile | PostgresqlServer"
     clock: Clock
     access: Access
 
@@ -91,23 +99,31 @@ class RepositoryFolder:
 
     def check(self) -> "tuple[Finding, ...]":
         """Return what is wrong with the database, and between it, the packs and the log; nothing where all is well."""
-        from stemma.backends.database.maintenance.check import check
+        more = (self._check_packs, self._check_records, self._check_logs)
+        if isinstance(self.database, SqliteFile):
+            from stemma.backends.database.maintenance.check import check
 
-        return check(self.file, (self._check_packs, self._check_records, self._check_logs))
+            return check(self.database, more)
+        from stemma.backends.database.postgresql.check import check as check_postgresql
+
+        return check_postgresql(self.database, more)
 
     def migrate(self) -> "Migrated":
         """Bring the database to the level of this release, after a backup."""
-        from stemma.backends.database.maintenance.migrate import migrate
+        backups, now = self.root / REPOSITORY_FOLDER / BACKUPS, self.clock.now()
+        if isinstance(self.database, SqliteFile):
+            from stemma.backends.database.maintenance.migrate import migrate
 
-        return migrate(self.file, self.root / REPOSITORY_FOLDER / BACKUPS, self.clock.now())
+            return migrate(self.database, backups, now)
+        from stemma.backends.database.postgresql.migrate import migrate as migrate_postgresql
+
+        return migrate_postgresql(self.database, backups, now)
 
     def rebuild(self, *, repair: bool) -> "Rebuilt":
         """Make the projected tables again from entries, records and packs, and compare.
 
         A pack that was published by an upload that never ended is no difference, as long as no version needs it.
         """
-        from stemma.backends.database.maintenance.rebuild import rebuild
-
         subjects = self.system.subjects
         artifacts, registry, webhooks = subjects.artifacts, subjects.registry, subjects.webhooks
         waiting: frozenset[PackId] = frozenset()
@@ -117,7 +133,32 @@ class RepositoryFolder:
         def adopt(tx: Transaction) -> None:
             artifacts.adopt(tx, but=waiting)
 
-        return rebuild(self.file, (self.access.project, registry.project, webhooks.project), (adopt,), repair=repair)
+        projectors = (self.access.project, registry.project, webhooks.project)
+        if isinstance(self.database, SqliteFile):
+            from stemma.backends.database.maintenance.rebuild import rebuild
+
+            return rebuild(self.database, projectors, (adopt,), repair=repair)
+        from stemma.backends.database.postgresql.rebuild import rebuild as rebuild_postgresql
+
+        return rebuild_postgresql(self.database, projectors, (adopt,), repair=repair)
+
+    def back_up(
+        self,
+        target: Path,
+        *,
+        keys: bool = False,
+        link: bool = False,
+        progress: Callable[[int], None] = lambda _: None,
+        on_boundary: Boundary = lambda _: None,
+    ) -> "Made":
+        """Bring the backup in `target` up to this repository, while it is used; remember when that was."""
+        from stemma.backends.backup.making import Making, back_up
+
+        source, executor = self.root / REPOSITORY_FOLDER, self.system.executor
+        making = Making(source, target, keys, link, progress, Disk(on_boundary))
+        made = back_up(making, executor, self.system.subjects.ledger.repository, release(), self.clock.now())
+        executor.write(lambda tx: tx.upkeep.put(Report(BACKUP, tx.now, detail=str(target))), frozenset())
+        return made
 
     def close(self) -> None:
         """Let go of everything."""
@@ -160,25 +201,31 @@ class RepositoryFolder:
                 yield Finding("log", error.place, error.message, error.hint or "Run 'stemma audit verify'.")
 
 
-def create_folder(root: Path, passphrase: str | None = None) -> None:
+def create_folder(root: Path, passphrase: str | None = None, *, database_url: str | None = None) -> None:
     """Make a repository in `root`, which is made if need be; AlreadyExistsError where there is one.
 
     It is made beside its place and renamed when it is whole, so that of two that begin at once one wins, and nothing
-    that is there is ever removed: a `.stemma` that holds anything but a repository is a CorruptError.
+    that is there is ever removed: a `.stemma` that holds anything but a repository is a CorruptError. With a URL its
+    database is made there, on PostgreSQL, and the folder holds all else.
     """
     from stemma.backends.signers.keyfile import create_keys
 
     folder = root / REPOSITORY_FOLDER
     _refuse_present(root, folder)
+    identity = uuid.uuid4().hex
     unfinished = root / f"{REPOSITORY_FOLDER}-{uuid.uuid4().hex}.tmp"
+    database = SqliteFile(unfinished / DATABASE) if database_url is None else _postgresql(database_url, BUSY_SECONDS)
+    made = False
     try:
         unfinished.mkdir(parents=True)
-        SqliteFile(unfinished / DATABASE).create()
         create_keys(unfinished / KEYS, PURPOSE, passphrase.encode() if passphrase else None)
         _write_new(unfinished / KEYS / PAGING, os.urandom(_SECRET))
-        _write_new(unfinished / IDENTITY, uuid.uuid4().hex.encode() + b"\n")
-        Format().write(unfinished)
+        _write_new(unfinished / IDENTITY, identity.encode() + b"\n")
+        Format(features={} if database_url is None else {POSTGRESQL: KNOWN[POSTGRESQL]}).write(unfinished)
+        database.create(identity)
+        made = True
         unfinished.rename(folder)
+        made = False
         _sync_folder(root)
     except OSError as error:
         _refuse_present(root, folder)  # somebody else was faster
@@ -186,7 +233,69 @@ def create_folder(root: Path, passphrase: str | None = None) -> None:
             f"cannot make a repository: {error.strerror}", place=str(error.filename or folder)
         ) from error
     finally:
+        if made:  # by this call, and nobody else knows of it
+            database.drop()
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _postgresql(url: str, lock_seconds: float) -> "PostgresqlServer":
+    try:
+        from stemma.backends.database.postgresql.server import PostgresqlServer
+    except ImportError as error:  # psycopg itself, or the library that it stands on
+        raise UnsupportedError(
+            "PostgreSQL needs psycopg, which is not installed", hint="pip install 'stemma-ml[postgres]'"
+        ) from error
+    return PostgresqlServer(url, lock_seconds)
+
+
+def restore_folder(
+    source: Path,
+    root: Path,
+    *,
+    passphrase: str | None = None,
+    database_url: str | None = None,
+    keys: Path | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> "Listing":
+    """Make a repository in `root` from the backup in `source`; with a URL its database is there, else in the folder.
+
+    AlreadyExistsError where there is a repository already; CorruptError where the backup is not whole. Nothing is seen
+    unless all of it is right.
+    """
+    from stemma.backends.backup.contents import FolderContents
+    from stemma.backends.backup.listing import read_listing
+    from stemma.backends.backup.places import NewFile
+    from stemma.backends.backup.restoring import NewDatabase, Restoring, restore
+
+    target, identity = root / REPOSITORY_FOLDER, read_listing(source).identity
+    _refuse_present(root, target)
+
+    def open_database(folder: Path) -> NewDatabase:
+        if database_url is None:
+            return NewFile(folder / DATABASE)
+        from stemma.backends.database.postgresql.restoring import NewServer
+
+        return NewServer(_postgresql(database_url, BUSY_SECONDS))
+
+    form = Format() if database_url is None else Format(features={POSTGRESQL: KNOWN[POSTGRESQL]})
+    return restore(
+        Restoring(
+            source,
+            target,
+            form,
+            open_database,
+            lambda folder: FolderContents.open(folder, identity, passphrase),
+            keys,
+            progress,
+        )
+    )
+
+
+def verify_backup(source: Path, progress: Callable[[int], None] = lambda _: None) -> "Listing":
+    """Read every byte of the backup in `source`; a CorruptError says where it is not what was written."""
+    from stemma.backends.backup.verifying import verify_backup as verify
+
+    return verify(source, progress)
 
 
 def _refuse_present(root: Path, folder: Path) -> None:
@@ -224,7 +333,8 @@ def open_folder(
     root: Path,
     *,
     passphrase: str | None = None,
-    lock_timeout: float | None = None,
+    lock_timeout: float = BUSY_SECONDS,
+    database_url: str | None = None,
     clock: Clock | None = None,
     on_boundary: Boundary | None = None,
     webhook_rules: Rules | None = None,
@@ -235,12 +345,22 @@ def open_folder(
     is damaged.
     """
     folder = root / REPOSITORY_FOLDER
-    Format.read(folder).check(folder)
-    file = SqliteFile(folder / DATABASE) if lock_timeout is None else SqliteFile(folder / DATABASE, lock_timeout)
-    file.check_level()
+    form = Format.read(folder)
+    form.check(folder)
+    identity = _read_small(folder / IDENTITY).decode("ascii", "replace").strip()
+    database: SqliteFile | PostgresqlServer = SqliteFile(folder / DATABASE, lock_timeout)
+    if POSTGRESQL in form.features:
+        if database_url is None:
+            raise InvalidError(
+                "this repository's database is on PostgreSQL, and nothing says where",
+                place=str(folder),
+                hint="Set STEMMA_DATABASE_URL to postgresql://USER@HOST/DATABASE.",
+            )
+        database = _postgresql(database_url, lock_timeout)
+    database.check_level(identity)
     clock = clock or SystemClock()
     disk = Disk() if on_boundary is None else Disk(on_boundary)
-    executor = Executor(file, clock=clock, on_refusal=enter_refusal, on_boundary=on_boundary)
+    executor = Executor(database, clock=clock, on_refusal=enter_refusal, on_boundary=on_boundary)
     access = Access()
     pager = Pager(_read_small(folder / KEYS / PAGING))
     signers = _signers(folder / KEYS, passphrase)
@@ -248,7 +368,7 @@ def open_folder(
         registry=Registry(ProtectedNames()),
         lineage=Lineage(pager),
         ledger=Ledger(
-            _read_small(folder / IDENTITY).decode("ascii", "replace").strip(),
+            identity,
             lambda: tuple(signer.public_key for signer in signers()),
         ),
         access=access,
@@ -256,7 +376,7 @@ def open_folder(
         webhooks=Webhooks(_vault(folder / KEYS / PAGING), webhook_rules or Rules()),
         pager=pager,
     )
-    return RepositoryFolder(root, System(subjects, executor, signers), file, clock, access)
+    return RepositoryFolder(root, System(subjects, executor, signers), database, clock, access)
 
 
 def _signers(folder: Path, passphrase: str | None) -> Callable[[], tuple[Signer, ...]]:

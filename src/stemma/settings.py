@@ -108,6 +108,13 @@ SETTINGS: tuple[Setting, ...] = (
         "auto",
     ),
     Setting(
+        "database.url",
+        "STEMMA_DATABASE_URL",
+        "The PostgreSQL database of a repository that was made with `stemma init --database`.",
+        secret=True,
+        shared=False,
+    ),
+    Setting(
         "lock.timeout",
         "STEMMA_LOCK_TIMEOUT",
         "Seconds to wait for another process that writes to the repository.",

@@ -73,8 +73,12 @@ class Repository:
         self.upkeep = Upkeep(calls)
 
     @classmethod
-    def init(cls, where: str | Path = ".") -> Self:
-        """Make a folder a repository, and open it; AlreadyExistsError where it is one."""
+    def init(cls, where: str | Path = ".", *, database: str | None = None) -> Self:
+        """Make a folder a repository, and open it; AlreadyExistsError where it is one.
+
+        With `database`, the URL of a PostgreSQL database that is empty, the tables are made there; opening such a
+        repository takes the setting `database.url`.
+        """
         from stemma.app import create_folder
 
         if is_address(where):
@@ -82,9 +86,9 @@ class Repository:
                 f"{str(where)!r} is a server", hint="Make a repository in a folder there, and run 'stemma serve' in it."
             )
         root = Path(where).absolute()
-        settings = load_settings(repository=root)
-        create_folder(root, settings.text("key.passphrase"))
-        return cls.open(root)
+        settings = load_settings(repository=root, flags={"database.url": database})
+        create_folder(root, settings.text("key.passphrase"), database_url=database)
+        return cls._open_folder(root, settings)
 
     @classmethod
     def open(
@@ -108,14 +112,18 @@ class Repository:
                 f"there is no repository in {str(Path.cwd())!r} or above it",
                 hint="Make one with 'stemma init', or say where yours is with --repo or STEMMA_REPO.",
             )
+        return cls._open_folder(root, load_settings(repository=root))
+
+    @classmethod
+    def _open_folder(cls, root: Path, settings: Settings) -> Self:
         from stemma.app import open_folder
         from stemma.client.local.calls import LocalCalls
 
-        settings = load_settings(repository=root)
         folder = open_folder(
             root,
             passphrase=settings.text("key.passphrase"),
             lock_timeout=settings.number("lock.timeout"),
+            database_url=settings.text("database.url"),
             webhook_rules=rules_of(settings),
         )
         return cls(LocalCalls(folder, settings.text("user.name") or account_name()), settings)

@@ -19,13 +19,14 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    insert,
     select,
 )
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
 from stemma.backends.database.dialect import Connection, Statement
-from stemma.errors import UnsupportedError
+from stemma.errors import ConflictError, UnsupportedError
 
 WHOLE: TypeEngine[Any] = BigInteger().with_variant(Integer(), "sqlite")
 TEXT: TypeEngine[Any] = Text().with_variant(Text(collation="C"), "postgresql")
@@ -98,6 +99,8 @@ repository = table("repository", TableClass.JOURNAL, Column("identity", TEXT, pr
 """The identity of the repository that the database belongs to, which its folder holds too."""
 
 _LEVEL = Statement(select(level.c.version_num))
+_IDENTITY = Statement(select(repository.c.identity))
+IDENTIFY = Statement(insert(repository))
 
 
 def level_of(connection: Connection) -> str:
@@ -120,4 +123,15 @@ def refuse_level(connection: Connection) -> None:
             f"the database stands at level {found}, this release knows levels up to {LEVEL}",
             place=connection.place,
             hint="Install a newer release of Stemma; a database never goes back.",
+        )
+
+
+def refuse_foreign(connection: Connection, identity: str) -> None:
+    """Raise ConflictError where the database belongs to another repository than `identity`."""
+    held = connection.one(_IDENTITY)
+    if held is not None and held[0] != identity:
+        raise ConflictError(
+            "this database belongs to another repository than the folder",
+            place=connection.place,
+            hint="Put the folder together with the database that it was made with; STEMMA_DATABASE_URL may name it.",
         )

@@ -21,7 +21,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from stemma.backends.database.dialect import CHECK_HINT, Connection, Dialect, Statement
-from stemma.backends.database.schema import LEVEL, level, refuse_level
+from stemma.backends.database.schema import IDENTIFY, LEVEL, level, refuse_foreign, refuse_level
 from stemma.backends.database.transaction import ALL_TABLES
 from stemma.errors import (
     AlreadyExistsError,
@@ -93,15 +93,20 @@ class SqliteFile:
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - to break step, not to keep a secret
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def check_level(self) -> None:
-        """Raise UnsupportedError unless the tables are those of this release; nothing is changed."""
+    def check_level(self, identity: str | None = None) -> None:
+        """Raise UnsupportedError unless the tables are those of this release; nothing is changed.
+
+        ConflictError where they belong to another repository than `identity`.
+        """
         connection = self.open_reader()
         try:
             refuse_level(connection)
+            if identity is not None:
+                refuse_foreign(connection, identity)
         finally:
             connection.close()
 
-    def create(self) -> None:
+    def create(self, identity: str | None = None) -> None:
         """Create the file with every declared table; AlreadyExistsError where there is one already."""
         refuse_network(self.path.parent)
         try:
@@ -113,9 +118,15 @@ class SqliteFile:
             connection.script(f"PRAGMA application_id = {APPLICATION_ID}")
             self.begin(connection)
             create_tables(connection)
+            if identity is not None:
+                connection.run(IDENTIFY, identity=identity)
             connection.script("COMMIT")
         finally:
             connection.close()
+
+    def drop(self) -> None:
+        """Remove the file."""
+        self.path.unlink(missing_ok=True)
 
     def _open(self) -> Connection:
         if not self.path.is_file():

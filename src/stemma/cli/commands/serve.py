@@ -78,6 +78,7 @@ def serve(
         root,
         passphrase=settings.text("key.passphrase"),
         lock_timeout=settings.number("lock.timeout"),
+        database_url=settings.text("database.url"),
         webhook_rules=rules_of(settings),
     )
     serve_repository(opening, serving, lambda url: _announce(session, url))

@@ -16,8 +16,10 @@ from stemma.records import Json, canonical, read_json
 FORMAT_FILE = "format.json"
 VERSION = 1
 """The layout that this release writes; it reads and writes any whose `min_reader` and `min_writer` are no greater."""
-KNOWN: frozenset[str] = frozenset()
-"""The features that this release knows."""
+POSTGRESQL = "postgresql"
+"""The database is not in the folder, but on PostgreSQL, at a URL that the folder does not hold."""
+KNOWN: Mapping[str, str] = {POSTGRESQL: "0.1.0"}
+"""The features that this release knows, each with the first release that did."""
 _MAX_BYTES = 65_536
 
 
@@ -87,7 +89,7 @@ class Format:
 
     def check(self, folder: Path, *, writes: bool = True) -> None:
         """Raise UnsupportedError unless this release may read the repository, and write it where `writes`."""
-        unknown = sorted(self.features.keys() - KNOWN)
+        unknown = sorted(self.features.keys() - KNOWN.keys())
         place = str(folder / FORMAT_FILE)
         if unknown:
             needed = ", ".join(f"{name!r} (since release {self.features[name]})" for name in unknown)

@@ -12,15 +12,15 @@ from typing import Any
 
 import psycopg
 from psycopg.types.numeric import Int8Dumper
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from stemma.backends.database.dialect import Connection, Statement
 from stemma.backends.database.postgresql.address import Address
 from stemma.backends.database.postgresql.dialect import POSTGRESQL
-from stemma.backends.database.schema import LEVEL, level, refuse_level, repository
+from stemma.backends.database.schema import IDENTIFY, LEVEL, level, refuse_foreign, refuse_level
 from stemma.backends.database.transaction import ALL_TABLES
-from stemma.errors import AlreadyExistsError, ConflictError, NotFoundError, UnavailableError, UnsupportedError
+from stemma.errors import AlreadyExistsError, NotFoundError, UnavailableError, UnsupportedError
 from stemma.names import EVERY_LOG
 
 LOCK_SECONDS = 15.0
@@ -33,8 +33,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 _PREPARED = 1000
 _IDLE_MILLISECONDS = 60_000
 _STAMP = Statement(insert(level))
-_IDENTIFY = Statement(insert(repository))
-_IDENTITY = Statement(select(repository.c.identity))
 _PRESENT = "SELECT to_regclass('schema_level') IS NOT NULL, current_setting('server_version_num')::int, "
 _ENCODING = "current_setting('server_encoding')"
 
@@ -102,8 +100,8 @@ class PostgresqlServer:
         connection.script(f"{together}; {each}" if logs else together)
         return logs
 
-    def create(self, identity: str = "") -> None:
-        """Create every declared table, in one transaction; AlreadyExistsError where there are some already."""
+    def create(self, identity: str | None = None) -> None:
+        """Create every declared table, for a repository; AlreadyExistsError where there are some already."""
         connection = self.open_writer()
         try:
             self.begin(connection, frozenset({EVERY_LOG}))
@@ -113,7 +111,8 @@ class PostgresqlServer:
                 for index in sorted(table.indexes, key=lambda each: str(each.name)):
                     connection.define(CreateIndex(index))
             connection.run(_STAMP, version_num=LEVEL)
-            connection.run(_IDENTIFY, identity=identity)
+            if identity is not None:
+                connection.run(IDENTIFY, identity=identity)
             connection.script(FORBID)
             connection.commit()
         finally:
@@ -141,15 +140,10 @@ class PostgresqlServer:
             connection.script("BEGIN")
             self._check_server(connection, is_empty=False)
             refuse_level(connection)
-            held = connection.one(_IDENTITY)
+            if identity is not None:
+                refuse_foreign(connection, identity)
         finally:
             connection.close()
-        if identity is not None and (held is None or held[0] != identity):
-            raise ConflictError(
-                "this database belongs to another repository than the folder",
-                place=self.place,
-                hint="Set STEMMA_DATABASE_URL to the database that this folder was made with.",
-            )
 
     def _check_server(self, connection: Connection, *, is_empty: bool) -> None:
         ((present, version, encoding),) = connection.script(_PRESENT + _ENCODING)
