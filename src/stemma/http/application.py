@@ -23,6 +23,7 @@ from stemma.http.problems import HttpError, answer_problem, refuse
 from stemma.http.routes import Door, Exchange, GoneError, Route
 from stemma.http.running import Runner
 from stemma.http.watching.requestlog import Happened, Log
+from stemma.operations import BY_NAME
 
 _ONCE = frozenset({b"authorization", b"host", b"content-type", b"content-encoding", b"idempotency-key", b"origin"})
 _IDENTITY = re.compile(rb"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -172,11 +173,17 @@ class _Answering:
 
 
 def check_permissions(doors: Sequence[Door]) -> None:
-    """Raise TypeError where a route says neither which permission it needs nor that it is for each caller's own."""
+    """Raise TypeError where a route asks for no permission, and is neither public nor an operation that says why."""
     for door in doors:
         for route in door.routes:
-            if route.public and route.permission is not None:
-                raise TypeError(f"{door.name}: {route.method} {route.path} is public and asks for {route.permission}")
+            place = f"{door.name}: {route.method} {route.path}"
+            operation = BY_NAME.get(route.operation)
+            if route.public and (operation is not None or route.permission is not None):
+                raise TypeError(f"{place} is public and asks for {route.permission or 'an operation'}")
+            if operation is not None and route.permission is not operation.permission:
+                raise TypeError(f"{place} asks for {route.permission}, and its operation for {operation.permission}")
+            if operation is None and not route.public and route.permission is None:
+                raise TypeError(f"{place} asks for no permission, and is not public")
 
 
 def _identity(headers: Mapping[bytes, bytes]) -> str:

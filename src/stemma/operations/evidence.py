@@ -91,6 +91,6 @@ def _entries(subjects: Subjects, tx: Transaction, caller: Caller, asked: ReadEnt
     return EntryBytes(first=asked.first, entries=tuple(found))
 
 
-KEYS = Operation("log.keys", Nothing, KeysView, None, "GET", "/log/keys", _keys)
+KEYS = Operation("log.keys", Nothing, KeysView, None, "GET", "/log/keys", _keys, unasked="public keys")
 CHECKPOINT = Operation("log.checkpoint", OfLog, CheckpointView, Permission.AUDIT, "GET", "/log/checkpoint", _checkpoint)
 ENTRIES = Operation("log.entries", ReadEntries, EntryBytes, Permission.AUDIT, "GET", "/log/entries", _entries)

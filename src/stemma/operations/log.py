@@ -55,4 +55,6 @@ def _logs(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing) -
 
 
 LOG = Operation("log.read", ReadLog, EntryPage, Permission.AUDIT, "GET", "/log", _log)
-LOGS = Operation("log.list", Nothing, NamespacePage, None, "GET", "/logs", _logs)
+LOGS = Operation(
+    "log.list", Nothing, NamespacePage, None, "GET", "/logs", _logs, unasked="lists the logs that one may read"
+)

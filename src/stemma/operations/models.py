@@ -185,10 +185,16 @@ def _next_step(subjects: Subjects, tx: Transaction, caller: Caller, names: list[
     return f"stemma tree {names[0]}"
 
 
-OPEN_NAMESPACE = Operation("namespace.open", OfNamespace, Done, None, "PUT", "/namespaces", _open_namespace, system_log)
-NAMESPACES = Operation("namespace.list", Paged, NamespacePage, None, "GET", "/namespaces", _namespaces)
+OPEN_NAMESPACE = Operation(
+    "namespace.open", OfNamespace, Done, None, "PUT", "/namespaces", _open_namespace, system_log,
+    unasked="makes one for who may, and says that one is there to who may read it",
+)  # fmt: skip
+NAMESPACES = Operation(
+    "namespace.list", Paged, NamespacePage, None, "GET", "/namespaces", _namespaces,
+    unasked="lists those that one may read",
+)  # fmt: skip
 MODELS = Operation("model.list", ListModels, ModelPage, Permission.READ, "GET", "/models", _models)
 MODEL = Operation("model.show", OfModel, ModelView, Permission.READ, "GET", "/model", _model)
 ENTITLE = Operation("model.entitle", SetTitle, Done, Permission.DESCRIBE, "PUT", "/title", _entitle, of_model)
 FAMILY = Operation("model.family", OfModel, Family, Permission.READ, "GET", "/family", _family)
-STATUS = Operation("status", Nothing, Status, None, "GET", "/status", _status)
+STATUS = Operation("status", Nothing, Status, None, "GET", "/status", _status, unasked="counts what one may read")

@@ -76,7 +76,8 @@ class Operation(Generic[Asked, Answered]):
 
     `log` says from the request which namespace's log a write appends to, so that this log can be locked before; each
     operation that writes has one. What cannot be read from the request is the InvalidError that the operation raises.
-    The answer of a `confidential` one holds a secret: it is told once, and kept nowhere.
+    The answer of a `confidential` one holds a secret: it is told once, and kept nowhere. One without a permission says
+    in `unasked` what keeps it to what its caller may see: there is no other way to ask for none.
     """
 
     name: str
@@ -88,8 +89,11 @@ class Operation(Generic[Asked, Answered]):
     run: Callable[[Subjects, Transaction, Caller, Asked], Answered]
     log: Callable[[Asked], str] | None = None
     confidential: bool = False
+    unasked: str = ""
 
     def __post_init__(self) -> None:
+        if (self.permission is None) != bool(self.unasked):
+            raise TypeError(f"operation {self.name!r} must say which permission it takes, or why it takes none")
         if self.writes and self.log is None:
             raise TypeError(f"operation {self.name!r} writes, but does not say to which log")
 

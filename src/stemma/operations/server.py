@@ -27,4 +27,4 @@ def release() -> str:
     return version("stemma-ml")
 
 
-SERVER = Operation("server.show", Nothing, ServerView, None, "GET", "/server", _show)
+SERVER = Operation("server.show", Nothing, ServerView, None, "GET", "/server", _show, unasked="the same for everybody")

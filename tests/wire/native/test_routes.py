@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from stemma.access import Permission
 from stemma.http.application import check_permissions
 from stemma.operations import TABLE, AnyOperation
 from stemma.wire.native.door import NativeDoor, open_native
@@ -178,6 +179,22 @@ def test_a_route_that_is_public_and_asks_for_a_permission_ends_the_start() -> No
     wrong = [replace(route, public=True) for route in open_native().routes]
     with pytest.raises(TypeError, match="is public and asks for"):
         check_permissions([NativeDoor(wrong)])
+
+
+def test_a_route_that_asks_for_another_permission_than_its_operation_ends_the_start() -> None:
+    routes = open_native().routes
+    check_permissions([NativeDoor(routes)])
+    for changed in (None, Permission.AUDIT, Permission.READ):
+        for route in routes:
+            if route.permission is not changed:
+                with pytest.raises(TypeError, match="asks for"):
+                    check_permissions([NativeDoor([replace(route, permission=changed, public=False)])])
+
+
+def test_a_route_that_asks_for_nothing_and_is_no_operation_ends_the_start() -> None:
+    route = replace(open_native().routes[0], operation="files.all", permission=None, public=False)
+    with pytest.raises(TypeError, match="asks for no permission, and is not public"):
+        check_permissions([NativeDoor([route])])
 
 
 def test_problems_are_json_as_their_type_says(served: Served) -> None:

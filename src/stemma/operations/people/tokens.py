@@ -43,7 +43,35 @@ def _principal(subjects: Subjects, tx: Transaction, caller: Caller, text: str | 
 
 
 CREATE = Operation(
-    "token.create", CreateToken, TokenCreated, None, "POST", "/tokens", _create, system_log, confidential=True
+    "token.create",
+    CreateToken,
+    TokenCreated,
+    None,
+    "POST",
+    "/tokens",
+    _create,
+    system_log,
+    confidential=True,
+    unasked="one's own, no wider than oneself; for others one must govern its namespaces",
 )
-LIST = Operation("token.list", ListTokens, TokenPage, None, "GET", "/tokens", _list)
-REVOKE = Operation("token.revoke", OfToken, Done, None, "DELETE", "/token", _revoke, system_log)
+LIST = Operation(
+    "token.list",
+    ListTokens,
+    TokenPage,
+    None,
+    "GET",
+    "/tokens",
+    _list,
+    unasked="lists one's own, and what one might have made",
+)
+REVOKE = Operation(
+    "token.revoke",
+    OfToken,
+    Done,
+    None,
+    "DELETE",
+    "/token",
+    _revoke,
+    system_log,
+    unasked="one's own, or what one might have made",
+)

@@ -69,10 +69,10 @@ def _remove(subjects: Subjects, tx: Transaction, caller: Caller, asked: RemovePr
     return view_principal(subjects, tx, caller, subjects.access.find(tx, principal.id))
 
 
-WHOAMI = Operation("whoami", Nothing, Identity, None, "GET", "/whoami", _whoami)
+WHOAMI = Operation("whoami", Nothing, Identity, None, "GET", "/whoami", _whoami, unasked="oneself")
 ADD = Operation("user.add", AddPrincipal, PrincipalView, Permission.GRANT, "POST", "/users", _add, system_log)
-LIST = Operation("user.list", Paged, PrincipalPage, None, "GET", "/users", _list)
-SHOW = Operation("user.show", OfPrincipal, PrincipalView, None, "GET", "/user", _show)
+LIST = Operation("user.list", Paged, PrincipalPage, None, "GET", "/users", _list, unasked="lists whom one may see")
+SHOW = Operation("user.show", OfPrincipal, PrincipalView, None, "GET", "/user", _show, unasked="shows whom one may see")
 REMOVE = Operation(
     "user.remove", RemovePrincipal, PrincipalView, Permission.GRANT, "DELETE", "/user", _remove, system_log
 )
