@@ -37,6 +37,8 @@ def find_model(tx: RegistryTransaction, name: ModelName) -> Model:
 
 def find_version(tx: RegistryTransaction, name: ModelName, selector: Selector | None) -> Registration:
     """Return the version that `selector` means, by default `latest`; a NotFoundError suggests what is near."""
+    if isinstance(selector, Pointer) and (pointed := tx.registry.versions.pointed(name, selector.name)):
+        return pointed
     find_model(tx, name)
     match selector:
         case SemanticVersion():
@@ -145,9 +147,6 @@ def _by_sequence(tx: RegistryTransaction, name: ModelName, selector: Sequence) -
 
 
 def _by_pointer(tx: RegistryTransaction, name: ModelName, pointer: str) -> Registration:
-    alias = tx.registry.aliases.find(name, pointer)
-    if alias is not None:
-        return registered(tx, name, alias.sequence)
     branch = tx.registry.branches.find(name, pointer)
     if branch is None:
         raise _unknown_pointer(tx, name, pointer)

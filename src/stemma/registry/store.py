@@ -200,6 +200,9 @@ class VersionStore(Protocol):
     def page(self, model: ModelName, before: int, limit: int, branch: str | None = None) -> Sequence[Registration]:
         """Return versions with sequence numbers under `before`, newest first; on one branch if given."""
 
+    def pointed(self, model: ModelName, alias: str) -> Registration | None:
+        """Return the version that an alias holds; None also where the namespace has not arrived yet."""
+
     def newest(self, model: ModelName, branch: str) -> Registration | None:
         """Return the newest version of a branch that is not withdrawn."""
 

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, insert, or_, select, update
 
 from stemma.backends.database.dialect import Connection, Statement, insert_or_ignore, member_of
 from stemma.backends.database.registry.models import digest, raw
-from stemma.backends.database.registry.tables import models, numbers, of_model, taints, versions
+from stemma.backends.database.registry.tables import aliases, models, namespaces, numbers, of_model, taints, versions
 from stemma.errors import AlreadyExistsError, ConflictError
 from stemma.names import ModelName
 from stemma.records import Digest
@@ -89,13 +89,16 @@ _NAME_PRERELEASE = Statement(
     .values(prerelease=bindparam("to"))
     .returning(versions.c.branch)
 )
-_NUMBERED = Statement(
-    VERSION.join(
-        numbers,
-        (numbers.c.namespace == versions.c.namespace)
-        & (numbers.c.model == versions.c.model)
-        & (numbers.c.sequence == versions.c.sequence),
-    ).where(*of_model(numbers), numbers.c.order_key == bindparam("key"))
+# Subqueries and no joins: the name is to be looked up first, whatever a planner without statistics believes.
+_BOUND = select(numbers.c.sequence).where(*of_model(numbers), numbers.c.order_key == bindparam("key"))
+_NUMBERED = Statement(VERSION.where(*_HERE, versions.c.sequence == _BOUND.scalar_subquery()))
+_HELD = select(aliases.c.sequence).where(*of_model(aliases), aliases.c.name == bindparam("called"))
+_POINTED = Statement(
+    VERSION.where(
+        *_HERE,
+        versions.c.sequence == _HELD.scalar_subquery(),
+        select(namespaces.c.name).where(namespaces.c.name == bindparam("space")).exists(),
+    )
 )
 _RANGE = (
     select(numbers.c.number, numbers.c.sequence)
@@ -170,6 +173,11 @@ class DatabaseVersions:
         else:
             rows = self._connection.all(_PAGE_OF_BRANCH, **here, line=branch)
         return [registration(row) for row in rows]
+
+    def pointed(self, model: ModelName, alias: str) -> Registration | None:
+        """Return the version that an alias holds."""
+        row = self._connection.one(_POINTED, space=model.namespace, of=model.name, called=alias)
+        return None if row is None else registration(row)
 
     def newest(self, model: ModelName, branch: str) -> Registration | None:
         """Return the newest version of a branch that is not withdrawn."""
