@@ -52,7 +52,13 @@ def open_service(folder: RepositoryFolder, serving: Serving) -> "Service":
     owner = folder.owner(serving.owner) if is_open else None
     runner = Runner(system, lambda tx, token: access.authenticate(tx, token, owner=owner))
     lines = standard_lines(serving.log_level, requests=serving.log_requests)
-    return Service(runner, (open_native(),), lines, folder.close, address, is_open=is_open, folder=serving.figures)
+    native = open_native()
+
+    def close() -> None:
+        native.stop()
+        folder.close()
+
+    return Service(runner, (native,), lines, close, address, is_open=is_open, folder=serving.figures)
 
 
 def serve(opening: Callable[[], RepositoryFolder], serving: Serving, announce: Callable[[str], None]) -> None:

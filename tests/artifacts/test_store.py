@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from stemma.artifacts.artifacts import LEASE
 from stemma.artifacts.cutting import SMALL_FILE
 from stemma.artifacts.manifest import Manifest, ManifestFile
 from stemma.artifacts.ports import BlobStore
 from stemma.artifacts.uploads.intake import Addition
+from stemma.artifacts.uploads.sessions import LEASE
 from stemma.backends.blobs.local import LocalPackStore
 from stemma.backends.blobs.memory import MemoryPackStore
 from stemma.conformance.faults import Faults, FaultyPackStore
@@ -283,13 +283,13 @@ def test_a_session_that_ended_cannot_be_committed(end: Callable[[Store], None]) 
 def test_a_session_belongs_to_its_owner() -> None:
     store = Store()
     addition = intake(store)
-    for steal in (store.artifacts.renew, store.artifacts.abandon):
+    for steal in (store.artifacts.arrivals.renew, store.artifacts.abandon):
         with pytest.raises(NotFoundError):
             steal(store.tx, addition.upload.id, owner="u_thief")
     with pytest.raises(NotFoundError):
         store.artifacts.commit(store.tx, addition, owner="u_thief")
     store.tx.now += LEASE - 1
-    store.artifacts.renew(store.tx, addition.upload.id, owner=OWNER)
+    store.artifacts.arrivals.renew(store.tx, addition.upload.id, owner=OWNER)
     store.tx.now += LEASE - 1
     store.artifacts.commit(store.tx, addition, owner=OWNER)
     with pytest.raises(NotFoundError):

@@ -8,27 +8,24 @@ Methods that take `tx` run in a transaction and never move bytes of files; bytes
         addition = intake.finish()
     write(lambda tx: (artifacts.commit(tx, addition, owner=…), artifacts.store_manifest(tx, manifest, namespace=…)))
 
-Packs that were made elsewhere arrive by `extend`, are checked and published by `accept`, and entered by `conclude`.
+Packs that were made elsewhere come in by `arrivals`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 
 from stemma.artifacts.manifest import Manifest
 from stemma.artifacts.packs.pack import PackId
 from stemma.artifacts.packs.recipe import Recipe
 from stemma.artifacts.ports import ArtifactTransaction, BlobStore, Upload
 from stemma.artifacts.reading import FileReader, StoredFile, StoredSource, locate
-from stemma.artifacts.uploads.accepting import accept
+from stemma.artifacts.uploads.arrivals import Arrivals
 from stemma.artifacts.uploads.checking import Reads
 from stemma.artifacts.uploads.intake import Addition, Intake
 from stemma.artifacts.uploads.limits import Limits
+from stemma.artifacts.uploads.sessions import LEASE, enter, open_session, store_manifest
 from stemma.artifacts.verification import Damage, Report, Verification, read_footer
-from stemma.errors import ConflictError, CorruptError, InvalidError, NotFoundError, TooLargeError
+from stemma.errors import CorruptError, NotFoundError, TooLargeError
 from stemma.records import Digest
-
-LEASE = 24 * 3600 * 1_000_000
-"""How long an upload may go on without being renewed, in microseconds: a day."""
 
 
 class Artifacts:
@@ -37,6 +34,7 @@ class Artifacts:
     def __init__(self, packs: BlobStore, limits: Limits | None = None) -> None:
         self._packs = packs
         self.limits = limits or Limits()
+        self.arrivals = Arrivals(packs, self.limits)
 
     # -- storing ------------------------------------------------------------------------------------------------
 
@@ -49,29 +47,6 @@ class Artifacts:
         upload = Upload(tx.ids.random(16).hex(), owner, namespace, tx.now, tx.now + lease)
         tx.artifacts.uploads.put(upload)
         return upload
-
-    def renew(self, tx: ArtifactTransaction, upload: str, *, owner: str, lease: int = LEASE) -> Upload:
-        """Prolong a session; a NotFoundError if it is not the owner's, ended or expired."""
-        renewed = replace(_open_session(tx, upload, owner), expires=tx.now + lease)
-        tx.artifacts.uploads.put(renewed)
-        return renewed
-
-    def session(self, tx: ArtifactTransaction, upload: str, *, owner: str) -> Upload:
-        """Return a session, committed or not; a NotFoundError if it is not the owner's or has expired."""
-        found = tx.artifacts.uploads.find(upload)
-        if found is None or found.owner != owner or found.expires <= tx.now:
-            raise _no_upload(upload)
-        return found
-
-    def extend(self, upload: Upload, pack: PackId, offset: int, data: bytes) -> int:
-        """Append to a pack that arrives, outside any transaction: `ArrivingPacks.extend`, within the limits."""
-        if offset + len(data) > self.limits.pack:
-            raise TooLargeError(f"a pack may have {self.limits.pack:,} bytes", hint="Close packs at about 64 MiB.")
-        return self._packs.extend(upload.id, pack, offset, data)
-
-    def arrived(self, upload: Upload) -> Mapping[PackId, int]:
-        """Return how many bytes of each pack are there."""
-        return self._packs.arrived(upload.id)
 
     def intake(
         self,
@@ -86,56 +61,12 @@ class Artifacts:
 
     def commit(self, tx: ArtifactTransaction, addition: Addition, *, owner: str) -> None:
         """Enter what was published and end the session; a NotFoundError if it is not the owner's or has expired."""
-        upload = _open_session(tx, addition.upload.id, owner)
-        for pack, footer, size in addition.packs:
-            if footer.scope != upload.namespace:
-                raise ConflictError(
-                    f"the packs were written for {footer.scope!r}, the upload is for {upload.namespace!r}"
-                )
-            tx.artifacts.add(pack, footer, size)
-        tx.artifacts.uploads.remove(upload.id)
+        enter(tx, addition, owner)
 
     def abandon(self, tx: ArtifactTransaction, upload: str, *, owner: str) -> None:
         """End a session without keeping anything; a NotFoundError if it is not the owner's or has expired."""
-        tx.artifacts.uploads.remove(_open_session(tx, upload, owner).id)
+        tx.artifacts.uploads.remove(open_session(tx, upload, owner).id)
         self._packs.discard(upload)
-
-    def accept(
-        self,
-        upload: Upload,
-        packs: Sequence[PackId],
-        read: Reads,
-        *,
-        scopes: frozenset[str] | None,
-        progress: Callable[[int], None] = lambda _: None,
-    ) -> Addition:
-        """Check packs that arrived as what they are, a stranger's, and publish them; outside any transaction.
-
-        CorruptError, NotFoundError (a block that is nowhere where the uploader may look) or TooLargeError: nothing is
-        published then. What `progress` raises ends the check.
-        """
-        return accept(self._packs, upload, packs, read, self.limits, scopes=scopes, progress=progress)
-
-    def conclude(
-        self,
-        tx: ArtifactTransaction,
-        addition: Addition,
-        manifest: Manifest,
-        *,
-        owner: str,
-        scopes: frozenset[str] | None = None,
-    ) -> Digest:
-        """Enter what was accepted, with a manifest of files in `scopes`, and keep the session for who asks again."""
-        self.commit(tx, addition, owner=owner)
-        upload = addition.upload
-        within = None if scopes is None else scopes | {upload.namespace}
-        digest = self.store_manifest(tx, manifest, namespace=upload.namespace, scopes=within)
-        tx.artifacts.uploads.put(replace(upload, manifest=digest))
-        return digest
-
-    def discard(self, upload: Upload) -> None:
-        """Delete the private bytes of a session that has ended, outside any transaction."""
-        self._packs.discard(upload.id)
 
     def store_manifest(
         self, tx: ArtifactTransaction, manifest: Manifest, *, namespace: str, scopes: frozenset[str] | None = None
@@ -145,20 +76,7 @@ class Artifacts:
         NotFoundError for a file that `scopes` do not hold: nobody can name a digest and be given a file that they never
         had.
         """
-        recipes = tx.artifacts.recipes(manifest.digests(), scopes)
-        for file in manifest.files:
-            recipe = recipes.get(file.digest)
-            if recipe is None:
-                raise NotFoundError(
-                    f"the content {file.digest} of {file.path!a} is not stored", hint="Upload it first."
-                )
-            if recipe.size != file.size:
-                raise InvalidError(f"{file.path!a} has {recipe.size} bytes, not {file.size}")
-        data = manifest.encode()
-        digest = Digest.of(data)
-        tx.records.put(digest, data)
-        tx.artifacts.manifests.add(digest, namespace)
-        return digest
+        return store_manifest(tx, manifest, namespace, scopes)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -235,14 +153,3 @@ class Artifacts:
     def unindexed(self, tx: ArtifactTransaction) -> tuple[PackId, ...]:
         """Return packs that were published and never committed."""
         return tuple(sorted(set(self._packs.packs()) - {summary.id for summary in tx.artifacts.packs()}))
-
-
-def _open_session(tx: ArtifactTransaction, upload: str, owner: str) -> Upload:
-    found = tx.artifacts.uploads.find(upload)
-    if found is None or found.owner != owner or found.expires <= tx.now or found.manifest is not None:
-        raise _no_upload(upload)
-    return found
-
-
-def _no_upload(upload: str) -> NotFoundError:
-    return NotFoundError(f"there is no open upload {upload[:64]!r}", hint="It may have expired: begin another.")

@@ -3,8 +3,9 @@
 A new operation is a request, a view, and a row in the file of its noun; every door finds it here.
 """
 
-from stemma.operations import evidence, log, models, pointers, relations, server, uploads, versions
+from stemma.operations import evidence, log, models, pointers, relations, server, versions
 from stemma.operations.exchange import importing, offering, receiving
+from stemma.operations.files import uploads
 from stemma.operations.operation import AnyOperation, Operation, Subjects, Transaction
 from stemma.operations.people import roles, tokens, users
 from stemma.operations.upkeep import health, webhooks

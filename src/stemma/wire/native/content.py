@@ -27,6 +27,7 @@ from stemma.names import Reference
 from stemma.operations import Subjects, Transaction
 from stemma.operations.requests import OfReference
 from stemma.records import Digest
+from stemma.wire.native.described import CONTENT
 from stemma.wire.native.ranges import Span, read_ranges
 from stemma.wire.native.routes import PREFIX
 
@@ -78,22 +79,19 @@ class Paths:
 class ContentDoor:
     """Answers with content; `underway` counts the answers that are being sent."""
 
-    subjects: Subjects
     paths: Paths = field(default_factory=Paths)
     underway: int = 0
 
     @property
     def routes(self) -> Sequence[Route]:
         """The one route."""
-        return (
-            Route("GET", f"{PREFIX}/content", Permission.READ, "content.read", self.answer, description=DESCRIPTION),
-        )
+        return (Route("GET", f"{PREFIX}/content", Permission.READ, "content.read", self.answer, description=CONTENT),)
 
     async def answer(self, exchange: Exchange) -> ASGIApp:
         """Answer a request for content."""
         asked = _QUERY.decode(exchange.query)
         caller = await exchange.authenticate()
-        stored = await exchange.read(lambda tx: self._locate(tx, caller, asked))
+        stored = await exchange.read(lambda tx: self._locate(exchange.runner.system.subjects, tx, caller, asked))
         headers, tag = exchange.headers, b'"%s"' % stored.digest.hex.encode()
         given = {b"etag": tag, b"accept-ranges": b"bytes"}
         matching = headers.get(b"if-none-match")
@@ -110,10 +108,10 @@ class ContentDoor:
             return _Streamed(self, exchange, stored, (), 200, given | length | {b"content-type": _BINARY})
         return _streamed(self, exchange, stored, spans, given)
 
-    def _locate(self, tx: Transaction, caller: Caller, asked: OfContent) -> StoredFile:
-        version = self.subjects.registry.resolve(tx, caller, Reference.parse(asked.reference))
-        file = self.paths.find(version.manifest, asked.path, self.subjects, tx)
-        return self.subjects.artifacts.locate(tx, [file.digest])[file.digest]
+    def _locate(self, subjects: Subjects, tx: Transaction, caller: Caller, asked: OfContent) -> StoredFile:
+        version = subjects.registry.resolve(tx, caller, Reference.parse(asked.reference))
+        file = self.paths.find(version.manifest, asked.path, subjects, tx)
+        return subjects.artifacts.locate(tx, [file.digest])[file.digest]
 
 
 _QUERY = QueryDecoder.of(OfContent)
@@ -190,7 +188,7 @@ class _Streamed:
         return await self.exchange.in_thread(next, chunks, None)
 
     def _chunks(self) -> Iterator[bytes]:
-        reader: FileReader = self.door.subjects.artifacts.reader
+        reader: FileReader = self.exchange.runner.system.subjects.artifacts.reader
         for part in self.parts:
             if isinstance(part, bytes):
                 yield part
@@ -216,6 +214,3 @@ def _attachment(path: str) -> bytes:
 
 def _unsatisfiable(size: int) -> HttpError:
     return refuse(416, f"none of these ranges is within {size} bytes", content_range=f"bytes */{size}")
-
-
-DESCRIPTION: Mapping[str, object] = {}

@@ -40,7 +40,7 @@ class UploadView(View, frozen=True, kw_only=True):
 
 def session_of(subjects: Subjects, tx: Transaction, caller: Caller, upload: str) -> Upload:
     """Return a session of the caller's own, who may still store for its namespace."""
-    session = subjects.artifacts.session(tx, upload, owner=caller.id)
+    session = subjects.artifacts.arrivals.session(tx, upload, owner=caller.id)
     require(tx, caller, Permission.REGISTER, session.namespace)
     return session
 
@@ -57,7 +57,7 @@ def conclude(subjects: Subjects, tx: Transaction, caller: Caller, addition: Addi
     if session.manifest is not None:
         return session.manifest
     scopes = scopes_of(tx, caller, session)
-    return subjects.artifacts.conclude(tx, addition, manifest, owner=caller.id, scopes=scopes)
+    return subjects.artifacts.arrivals.conclude(tx, addition, manifest, owner=caller.id, scopes=scopes)
 
 
 def _begin(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfNamespace) -> UploadView:
@@ -67,13 +67,13 @@ def _begin(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfNamespa
 
 def _show(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfUpload) -> UploadView:
     session = session_of(subjects, tx, caller, asked.upload)
-    packs = sorted(subjects.artifacts.arrived(session).items())
+    packs = sorted(subjects.artifacts.arrivals.arrived(session).items())
     return _view(session, tuple(PackView(pack=pack, size=size) for pack, size in packs))
 
 
 def _renew(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfUpload) -> UploadView:
     session_of(subjects, tx, caller, asked.upload)
-    return _view(subjects.artifacts.renew(tx, asked.upload, owner=caller.id))
+    return _view(subjects.artifacts.arrivals.renew(tx, asked.upload, owner=caller.id))
 
 
 def _abandon(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfUpload) -> Done:

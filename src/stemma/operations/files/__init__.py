@@ -1,0 +1,1 @@
+"""Operations on the files of versions, on their way in."""
