@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import bindparam, insert, literal_column, or_, select, update
 
 from stemma.backends.database.dialect import Connection, Statement, insert_or_ignore, member_of
 from stemma.backends.database.registry.models import digest, raw
@@ -66,12 +66,9 @@ _HOLDING = Statement(
 
 _MARK = Statement(insert_or_ignore(taints))
 _REGISTERED = Statement(select(versions.c.digest).where(member_of(versions.c.digest, "of")).distinct())
-_REACH = Statement(
-    select(versions.c.digest)
-    .select_from(versions.outerjoin(taints, taints.c.digest == versions.c.digest))
-    .where(member_of(versions.c.digest, "of"), or_(versions.c.withdrawn.is_not(None), taints.c.digest.is_not(None)))
-    .limit(1)
-)
+_IS_WITHDRAWN = select(versions.c.digest).where(member_of(versions.c.digest, "of"), versions.c.withdrawn.is_not(None))
+_IS_MARKED = select(taints.c.digest).where(member_of(taints.c.digest, "of"))
+_REACH = Statement(select(literal_column("1")).where(or_(_IS_MARKED.exists(), _IS_WITHDRAWN.exists())))
 _WITHDRAWN = Statement(
     select(versions.c.digest).where(member_of(versions.c.digest, "of"), versions.c.withdrawn.is_not(None)).distinct()
 )
