@@ -54,9 +54,9 @@ def check_name(name: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """Return what names have in common that differ in case or form only: NFKC and casefold, as titles have."""
+    """Return what names have in common that differ in case, form or spacing only: NFKC and case folding, as titles."""
     folded = unicodedata.normalize("NFKC", name).casefold()
-    return unicodedata.normalize("NFKC", folded)
+    return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
 def check_pseudonym(text: str) -> str:
