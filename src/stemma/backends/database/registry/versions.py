@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, insert, literal_column, or_, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from stemma.backends.database.dialect import Connection, Statement, insert_or_ignore, member_of
 from stemma.backends.database.registry.models import digest, raw
@@ -66,9 +66,12 @@ _HOLDING = Statement(
 
 _MARK = Statement(insert_or_ignore(taints))
 _REGISTERED = Statement(select(versions.c.digest).where(member_of(versions.c.digest, "of")).distinct())
-_IS_WITHDRAWN = select(versions.c.digest).where(member_of(versions.c.digest, "of"), versions.c.withdrawn.is_not(None))
-_IS_MARKED = select(taints.c.digest).where(member_of(taints.c.digest, "of"))
-_REACH = Statement(select(literal_column("1")).where(or_(_IS_MARKED.exists(), _IS_WITHDRAWN.exists())))
+# Neither EXISTS nor a list: a planner would read the whole table in the hope to find one soon.
+_STATES = Statement(
+    select(versions.c.withdrawn, taints.c.digest)
+    .select_from(versions.outerjoin(taints, taints.c.digest == versions.c.digest))
+    .where(versions.c.digest == bindparam("of"))
+)
 _WITHDRAWN = Statement(
     select(versions.c.digest).where(member_of(versions.c.digest, "of"), versions.c.withdrawn.is_not(None)).distinct()
 )
@@ -205,7 +208,11 @@ class DatabaseTaints:
 
     def reach(self, digests: Sequence[Digest]) -> bool:
         """Return whether any of these is marked or withdrawn."""
-        return bool(digests) and self._connection.one(_REACH, of=[each.raw for each in digests]) is not None
+        return any(
+            withdrawn is not None or mark is not None
+            for each in digests
+            for withdrawn, mark in self._connection.all(_STATES, of=each.raw)
+        )
 
     def withdrawn(self, digests: Sequence[Digest]) -> frozenset[Digest]:
         """Return which of these are withdrawn under any model."""
