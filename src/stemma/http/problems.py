@@ -46,6 +46,11 @@ def refuse(status: int, message: str, *, hint: str = "", place: str = "", **head
     return HttpError(status, InvalidError(message, hint=hint, place=place), given)
 
 
+def blame_sender(error: StemmaError) -> HttpError:
+    """Return what tells that bytes which were sent are corrupt (422), not any that are stored here (500)."""
+    return HttpError(422, error)
+
+
 def problem_of(error: BaseException, request: str) -> tuple[Problem, Mapping[bytes, bytes]]:
     """Return what `error` looks like, and the headers that go with it; anything unforeseen is a bug without details."""
     headers: Mapping[bytes, bytes] = {}

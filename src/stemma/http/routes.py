@@ -158,5 +158,9 @@ class Door(Protocol):
         """Everything that it answers."""
         ...
 
+    def stop(self) -> None:
+        """Let what goes on beside requests end soon: the server ends."""
+        ...
+
 
 __all__ = ["MAX_BODY", "ASGIApp", "Door", "Exchange", "Receive", "Route", "Scope", "Send"]

@@ -89,6 +89,7 @@ class Operation(Generic[Asked, Answered]):
     run: Callable[[Subjects, Transaction, Caller, Asked], Answered]
     log: Callable[[Asked], str] | None = None
     confidential: bool = False
+    receives: bool = False
     unasked: str = ""
 
     def __post_init__(self) -> None:

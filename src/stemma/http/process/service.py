@@ -122,7 +122,7 @@ class Service:
             started()
 
         def end() -> None:
-            for stop in stops:
+            for stop in (*stops, *(door.stop for door in self.doors)):
                 stop()
             clockwork.stop(_STOP_SECONDS)
             runner.close()

@@ -38,6 +38,9 @@ class HealthDoor:
     routes: Sequence[Route]
     name: str = "health"
 
+    def stop(self) -> None:
+        """Nothing goes on beside requests."""
+
 
 def open_health(figures: Callable[[], bytes]) -> HealthDoor:
     """Return the door; `figures` returns the text of Prometheus."""

@@ -61,9 +61,27 @@ class _Importing(Operation[ImportVersion, Imported]):
 
 IMPORT = _Importing(
     "exchange.import", ImportVersion, Imported, Permission.REGISTER, "POST", "/exchange/versions", _import,
-    lambda asked: asked.namespace,
+    lambda asked: asked.namespace, receives=True,
 )  # fmt: skip
-BIND = Operation("exchange.number", BindNumber, Done, Permission.REGISTER, "POST", "/exchange/numbers", _bind, of_model)
+BIND = Operation(
+    "exchange.number",
+    BindNumber,
+    Done,
+    Permission.REGISTER,
+    "POST",
+    "/exchange/numbers",
+    _bind,
+    of_model,
+    receives=True,
+)
 EVIDENCE = Operation(
-    "exchange.evidence", ImportEvidence, Done, Permission.DESCRIBE, "POST", "/exchange/evidence", _evidence, of_model
+    "exchange.evidence",
+    ImportEvidence,
+    Done,
+    Permission.DESCRIBE,
+    "POST",
+    "/exchange/evidence",
+    _evidence,
+    of_model,
+    receives=True,
 )

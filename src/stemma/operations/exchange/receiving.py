@@ -6,9 +6,9 @@ namespace appears with the last part; until then nobody reads from it or writes 
 
 from collections.abc import Iterable
 
-from stemma.access import Caller, Permission, may, readable, require, unseen
+from stemma.access import Caller, Permission, may, readable, unseen
 from stemma.access.carried import Carried, carry
-from stemma.errors import ConflictError, CorruptError, InvalidError, NotFoundError
+from stemma.errors import Attempt, ConflictError, CorruptError, ForbiddenError, InvalidError, NotFoundError
 from stemma.ledger import Entry
 from stemma.ledger.arrival import arrive
 from stemma.ledger.tree import HASH, hash_leaf
@@ -50,12 +50,23 @@ def _receive(subjects: Subjects, tx: Transaction, caller: Caller, asked: Receive
 
 
 def _check_permission(tx: Transaction, caller: Caller, name: str) -> bool:
-    """Return whether the namespace exists; what it takes to make one, or to enter what others did in one."""
+    """Return whether the namespace exists; what it takes to make one, or to enter what others did in one.
+
+    A refusal stands in `_system`: in the log itself it would part it from the one that it is to follow.
+    """
     if tx.registry.namespaces.find(name) is None:
         if not may(tx, caller, Permission.MAINTAIN, SYSTEM_NAMESPACE):
             raise unseen(name)
         return False
-    require(tx, caller, Permission.RECEIVE, name)
+    if not may(tx, caller, Permission.RECEIVE, name):
+        if not may(tx, caller, Permission.READ, name):
+            raise unseen(name)
+        actor = caller.actor
+        raise ForbiddenError(
+            f"{actor.id} may not receive what others did in {name!r}",
+            hint="Ask an admin of the namespace to synchronise.",
+            attempt=Attempt(SYSTEM_NAMESPACE, actor.kind, actor.id, "access.receive", "namespace", name),
+        )
     return True
 
 
@@ -128,5 +139,5 @@ class _Receiving(Operation[ReceiveEntries, Received]):
 
 RECEIVE = _Receiving(
     "exchange.receive", ReceiveEntries, Received, Permission.RECEIVE, "POST", "/exchange/entries", _receive,
-    lambda asked: asked.namespace,
+    lambda asked: asked.namespace, receives=True,
 )  # fmt: skip

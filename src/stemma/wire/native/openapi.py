@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -39,6 +40,27 @@ _SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "A token of `stemma token create`."},
     "password": {"type": "http", "scheme": "basic", "description": "The token as password, with any name."},
 }
+_EXAMPLES: Mapping[str, Any] = {
+    "model": "bank/loans",
+    "reference": "bank/loans@production",
+    "start": "bank/loans@production",
+    "ancestor": "bank/loans@v1",
+    "namespace": "bank",
+    "alias": "production",
+    "branch": "main",
+    "selector": "v1",
+    "what": "Trained on the data of March",
+    "reason": "Approved by the model risk board",
+    "manifest": f"sha256:{'0' * 64}",
+    "metrics": [{"name": "auc", "value": 0.81}],
+    "set": {"stage": "test"},
+    "principal": "ada",
+    "role": "reader",
+    "name": "ada",
+    "token": "0" * 24,
+    "title": "Loans",
+}
+"""What members look like, by name; a request whose required members are all here has an example."""
 Json = dict[str, Any]
 
 
@@ -76,33 +98,39 @@ def _described(route: Route) -> Json:
 def describe(operation: AnyOperation) -> Json:
     """Return what the document says of one operation."""
     answer = {_JSON: {"schema": {"$ref": _TEMPLATE.format(name=operation.response.__name__)}}}
-    summary = (operation.response.__doc__ or "").strip().partition("\n")[0]
-    ok: Json = {"description": summary, "content": answer}
+    asked, answered = (cleandoc(kind.__doc__ or "") for kind in (operation.request, operation.response))
+    ok: Json = {"description": answered, "content": answer}
     described: Json = {
-        "summary": summary,
-        "description": (operation.request.__doc__ or "").strip(),
+        "summary": (asked if operation.writes else answered).partition("\n")[0],
+        "description": asked,
         "tags": [operation.name.partition(".")[0]],
         "responses": {"200": ok},
     }
     if operation.writes:
-        schema = {"$ref": _TEMPLATE.format(name=operation.request.__name__)}
-        return described | {
-            "requestBody": {"required": True, "content": {_JSON: {"schema": schema}}},
-            "parameters": [_KEY],
-        }
+        content: Json = {"schema": {"$ref": _TEMPLATE.format(name=operation.request.__name__)}}
+        required = _schema_of(operation).get("required", ())
+        if set(required) <= _EXAMPLES.keys():
+            content["example"] = {name: _EXAMPLES[name] for name in required}
+        return described | {"requestBody": {"required": True, "content": {_JSON: content}}, "parameters": [_KEY]}
     ok["headers"] = {"ETag": {"description": "Changes with the answer.", "schema": {"type": "string"}}}
     described["responses"]["304"] = {"description": "As `If-None-Match` says, the caller has it."}
     return described | {"parameters": _parameters(operation)}
 
 
 def _parameters(operation: AnyOperation) -> list[Json]:
-    _, components = msgspec.json.schema_components([operation.request], ref_template=_TEMPLATE)
-    schema: Mapping[str, Any] = components[operation.request.__name__]
+    schema = _schema_of(operation)
     required = schema.get("required", ())
     return [
         {"name": name, "in": "query", "required": name in required, "schema": _in_query(shape)}
+        | ({"example": _EXAMPLES[name]} if name in required and name in _EXAMPLES else {})
         for name, shape in schema["properties"].items()
     ]
+
+
+def _schema_of(operation: AnyOperation) -> Mapping[str, Any]:
+    _, components = msgspec.json.schema_components([operation.request], ref_template=_TEMPLATE)
+    schema: Mapping[str, Any] = components[operation.request.__name__]
+    return schema
 
 
 def _in_query(shape: Json) -> Json:

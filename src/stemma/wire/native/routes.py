@@ -9,10 +9,10 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from stemma.errors import InvalidError
+from stemma.errors import CorruptError, InvalidError
 from stemma.http.answers import Answer, answer_tagged
 from stemma.http.decoding import QueryDecoder, body_decoder
-from stemma.http.problems import refuse
+from stemma.http.problems import blame_sender, refuse
 from stemma.http.routes import MAX_BODY, Exchange, Route
 from stemma.operations import AnyOperation
 
@@ -58,7 +58,10 @@ def _change(operation: AnyOperation) -> Callable[[Exchange], Awaitable[ASGIApp]]
         key = key_of(headers)
         body = await exchange.body()
         asked = decode(body) if len(body) <= _ON_LOOP else await exchange.in_thread(decode, body)
-        return Answer(await exchange.runner.run(operation, exchange, asked, key))
+        try:
+            return Answer(await exchange.runner.run(operation, exchange, asked, key))
+        except CorruptError as error:
+            raise blame_sender(error) if operation.receives else error from error
 
     return answer
 
