@@ -7,7 +7,7 @@ docs/spec/repository.md.
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from stemma.artifacts.artifacts import Artifacts
 from stemma.artifacts.packs.pack import PackId  # noqa: TC001  # beside what is used with it
 from stemma.backends.blobs.disk import Disk
 from stemma.backends.blobs.local import LocalPackStore
+from stemma.backends.contents import ContentChecks
 from stemma.backends.database.executor import Executor
 from stemma.backends.database.maintenance.format import KNOWN, POSTGRESQL, Format
 from stemma.backends.database.sqlite import BUSY_SECONDS, SqliteFile
@@ -27,7 +28,6 @@ from stemma.errors import (
     CorruptError,
     InvalidError,
     NotFoundError,
-    StemmaError,
     UnavailableError,
     UnsupportedError,
 )
@@ -40,8 +40,7 @@ from stemma.operations import Transaction as AnyTransaction
 from stemma.operations.server import release
 from stemma.operations.upkeep.health import BACKUP
 from stemma.paging import Pager
-from stemma.records import Digest
-from stemma.registry import ProtectedNames, Registration, Registry
+from stemma.registry import ProtectedNames, Registry
 from stemma.settings import REPOSITORY_FOLDER
 from stemma.system import System
 from stemma.upkeep import Report
@@ -99,7 +98,8 @@ class RepositoryFolder:
 
     def check(self) -> "tuple[Finding, ...]":
         """Return what is wrong with the database, and between it, the packs and the log; nothing where all is well."""
-        more = (self._check_packs, self._check_records, self._check_logs)
+        checks = ContentChecks(self.system)
+        more = (checks.packs, checks.records, checks.logs)
         if isinstance(self.database, SqliteFile):
             from stemma.backends.database.maintenance.check import check
 
@@ -127,7 +127,7 @@ class RepositoryFolder:
         subjects = self.system.subjects
         artifacts, registry, webhooks = subjects.artifacts, subjects.registry, subjects.webhooks
         waiting: frozenset[PackId] = frozenset()
-        if not repair and not self.system.executor.read(lambda tx: list(self._check_records(tx))):
+        if not repair and not self.system.executor.read(lambda tx: list(ContentChecks(self.system).records(tx))):
             waiting = frozenset(self.system.executor.read(artifacts.unindexed))
 
         def adopt(tx: Transaction) -> None:
@@ -163,42 +163,6 @@ class RepositoryFolder:
     def close(self) -> None:
         """Let go of everything."""
         self.system.executor.close()
-
-    def _check_packs(self, tx: Transaction) -> "Iterator[Finding]":
-        from stemma.backends.database.maintenance.check import Finding
-
-        report = self.system.subjects.artifacts.verify(tx, deep=False)
-        for damage in report.damages:
-            yield Finding("packs", damage.place, damage.what, "Run 'stemma verify --all' to see what it costs.")
-
-    def _check_records(self, tx: AnyTransaction) -> "Iterator[Finding]":
-        """Check that each version still has its record, the manifest and bytes that it names, and its evidence."""
-        from stemma.backends.database.maintenance.check import Finding
-
-        artifacts, registry = self.system.subjects.artifacts, self.system.subjects.registry
-        caller = local_owner(_SYSTEM.id)
-        for version in _every_version(tx):
-            try:
-                account = registry.versions.show(tx, caller, version.model, version.digest)
-                artifacts.locate(tx, artifacts.manifest(tx, account.version.manifest).digests())
-                for digest in _evidence_of(tx, version):
-                    data = tx.records.read(digest)
-                    if data is None or Digest.of(data) != digest:
-                        raise CorruptError(
-                            "evidence is missing or is not what its digest says", place=f"record {digest}"
-                        )
-            except StemmaError as error:
-                yield Finding("records", error.place or version.reference, error.message, error.hint)
-
-    def _check_logs(self, tx: Transaction) -> "Iterable[Finding]":
-        from stemma.backends.database.maintenance.check import Finding
-
-        keys = [signer.public_key for signer in self.system.signers()]
-        for namespace in tx.ledger.namespaces():
-            try:
-                self.system.subjects.ledger.verify(tx, namespace, keys)
-            except CorruptError as error:
-                yield Finding("log", error.place, error.message, error.hint or "Run 'stemma audit verify'.")
 
 
 def create_folder(root: Path, passphrase: str | None = None, *, database_url: str | None = None) -> None:
@@ -417,27 +381,3 @@ def _find_principal(access: Access, tx: AnyTransaction, name: str) -> str | None
         return access.find(tx, name).id
     except NotFoundError:
         return None
-
-
-def _every_version(tx: AnyTransaction) -> Iterator[Registration]:
-    """Yield every registered version, model by model."""
-    namespace = ""
-    while namespaces := tx.registry.namespaces.page(namespace, _PAGE):
-        namespace = namespaces[-1].name
-        for each in namespaces:
-            name = ""
-            while models := tx.registry.models.page(each.name, name, _PAGE):
-                name = models[-1].name.name
-                for model in models:
-                    before = model.last + 1
-                    while versions := tx.registry.versions.page(model.name, before, _PAGE):
-                        before = versions[-1].sequence
-                        yield from versions
-
-
-def _evidence_of(tx: AnyTransaction, version: Registration) -> Iterator[Digest]:
-    """Yield the digests of all evidence about a version."""
-    after = -1
-    while page := tx.registry.evidence.page(version.model, version.sequence, after, _PAGE):
-        after = page[-1].position
-        yield from (entry.digest for entry in page)

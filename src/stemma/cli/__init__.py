@@ -58,6 +58,8 @@ COMMANDS: Mapping[str, Line] = {
     "serve": Line("Upkeep", "Serve this repository over HTTP."),
     "webhook": Line("Upkeep", "Tell other programs of changes."),
     "jobs": Line("Upkeep", "Do by hand what a server does by the clock."),
+    "backup": Line("Upkeep", "Keep the state of this repository in another folder."),
+    "restore": Line("Upkeep", "Make a repository from a backup."),
     "db": Line("Upkeep", "Check, migrate and rebuild the database."),
     "doctor": Line("Upkeep", "Check this installation and this repository."),
     "config": Line("Upkeep", "Read and change settings."),

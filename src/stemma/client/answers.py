@@ -51,6 +51,29 @@ class Verified(View, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+class BackupState(View, frozen=True, kw_only=True):
+    """What a backup holds: the state of a repository at `time`, and the `keys` that sign the log or not."""
+
+    place: str
+    repository: str
+    time: str
+    release: str
+    level: str
+    entries: int
+    rows: int
+    packs: int
+    bytes: int
+    keys: bool
+
+
+class BackedUp(View, frozen=True, kw_only=True):
+    """A backup that was made: `copied` packs of `copied_bytes` were new in its folder."""
+
+    backup: BackupState
+    copied: int
+    copied_bytes: int
+
+
 class JobDone(View, frozen=True, kw_only=True):
     """How a job ended: `failure` is null where it did well."""
 

@@ -22,7 +22,7 @@ from stemma.operations.views import View
 from stemma.upkeep import Report as JobReport
 
 if TYPE_CHECKING:
-    from stemma.app import Finding, Migrated, Rebuilt
+    from stemma.app import Finding, Made, Migrated, Rebuilt
 
 Asked = TypeVar("Asked", bound=Request)
 Answered = TypeVar("Answered", bound=View)
@@ -108,6 +108,10 @@ class Upkeep(Protocol):
 
     def verify(self, *, deep: bool, progress: Progress) -> Report:
         """Check the whole store; `deep` reads every byte."""
+        ...
+
+    def back_up(self, target: Path, *, keys: bool, link: bool, progress: Progress) -> "Made":
+        """Bring the backup in `target` up to this repository."""
         ...
 
     def run_jobs(self, names: Sequence[str]) -> Sequence[JobReport]:

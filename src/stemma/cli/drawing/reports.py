@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from stemma.cli.drawing.sheets import facts
 from stemma.cli.drawing.tables import BAD, DIM, GOOD, cut, table
-from stemma.cli.text import joined, moment, safe
-from stemma.client.answers import JobDone
+from stemma.cli.text import joined, moment, plural, safe, size
+from stemma.client.answers import BackedUp, BackupState, JobDone
 from stemma.operations.upkeep.webhooks import DeliveryView, WebhookView
 
 _STYLES = {"delivered": GOOD, "dead": BAD}
@@ -42,6 +44,25 @@ def deliveries(views: Iterable[DeliveryView]) -> Table:
             cut(safe(said)),
         )
     return made
+
+
+def backup(view: BackupState, title: str) -> RenderableType:
+    """Draw what a backup holds."""
+    rows = [
+        ("state of", moment(view.time)),
+        ("entries", f"{view.entries:,}"),
+        ("packs", f"{view.packs:,}"),
+        ("size", size(view.bytes)),
+        ("keys", "in it" if view.keys else "not in it"),
+        ("in", safe(view.place)),
+    ]
+    return Group(Text(title, style=GOOD), facts((name, Text(value)) for name, value in rows))
+
+
+def backed_up(view: BackedUp) -> RenderableType:
+    """Draw a backup that was made."""
+    copied = f"{plural(view.copied, 'pack')} copied, {size(view.copied_bytes)}"
+    return Group(backup(view.backup, "The backup is made."), Text(copied, style=DIM))
 
 
 def jobs(views: Iterable[JobDone]) -> Table:

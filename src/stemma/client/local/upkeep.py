@@ -11,7 +11,7 @@ from stemma.client.progress import Progress
 from stemma.upkeep import Report as JobReport
 
 if TYPE_CHECKING:
-    from stemma.app import Finding, Migrated, Rebuilt, RepositoryFolder
+    from stemma.app import Finding, Made, Migrated, Rebuilt, RepositoryFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,11 @@ class Upkeep:
             return self.folder.system.executor.read(
                 lambda tx: artifacts.verify(tx, deep=deep, progress=progress.advance)
             )
+
+    def back_up(self, target: Path, *, keys: bool, link: bool, progress: Progress) -> "Made":
+        """Bring the backup in `target` up to this repository."""
+        with told(progress, "Backing up", None):
+            return self.folder.back_up(target, keys=keys, link=link, progress=progress.advance)
 
     def run_jobs(self, names: Sequence[str]) -> Sequence[JobReport]:
         """Do jobs of the clock once, all where none is named."""
