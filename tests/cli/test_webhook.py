@@ -8,8 +8,8 @@ import pytest
 from stemma.client.answers import JobsDone
 from stemma.client.upkeep.webhooks import verify_webhook
 from stemma.errors import UnauthenticatedError
-from stemma.operations.views import Done
 from stemma.operations.upkeep.webhooks import DeliveryList, DeliveryView, Retried, WebhookList, WebhookMade
+from stemma.operations.views import Done
 from tests.cli.running import stemma
 from tests.jobs.receivers import OK, Receiver, answering, receiving
 
