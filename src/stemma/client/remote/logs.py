@@ -6,10 +6,17 @@ root are reported as unsigned.
 
 import base64
 import binascii
+import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
+
+import msgspec
 
 from stemma.client.calls import Run
+from stemma.client.files.beneath import file_errors
+from stemma.client.remote.problems import PROBLEM
 from stemma.client.remote.transport import Transport
 from stemma.errors import CorruptError, StemmaError
 from stemma.ledger.audit import Follower, LogReport
@@ -20,7 +27,17 @@ from stemma.operations.evidence import CHECKPOINT, ENTRIES, KEYS, KeysView, OfLo
 from stemma.operations.log import LOGS
 from stemma.operations.requests import Nothing
 
+LINES = "application/x-ndjson"
 _PAGE = 1000
+_IN_MEMORY = 8 << 20
+_PATH = re.compile(r"[a-z0-9_][a-z0-9._-]*(?:/[a-z0-9_][a-z0-9._-]*)*", re.ASCII)
+
+
+class _File(msgspec.Struct, frozen=True):
+    """One file of an export; JSON carries its bytes as base64."""
+
+    path: str
+    data: bytes
 
 
 class RemoteLogs:
@@ -87,7 +104,34 @@ class RemoteLogs:
 
     def export(self, folder: Path) -> None:
         """Have the server sign and export its logs, and write what it sends; whoever calls verifies it."""
-        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
+            self._transport.patience.call(lambda: self._fetch(spool))
+            with file_errors(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                for line in spool:
+                    self._write(folder, line)
+
+    def _fetch(self, spool: IO[bytes]) -> None:
+        """Fetch the whole export into `spool`, from its start."""
+        spool.seek(0)
+        spool.truncate()
+        headers = {"Accept": f"{LINES}, {PROBLEM}"}
+        with self._transport.stream("GET", "/log/export", headers=headers, type=LINES) as stream:
+            while data := stream.read():
+                spool.write(data)
+        spool.seek(0)
+
+    def _write(self, folder: Path, line: bytes) -> None:
+        try:
+            file = msgspec.json.decode(line, type=_File)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise CorruptError(f"a line of the export is none: {str(error)[:200]}", place=self._place) from error
+        if not _PATH.fullmatch(file.path) or any(part.startswith(".") for part in file.path.split("/")):
+            raise CorruptError(f"{file.path[:200]!a} is no path of an export", place=self._place)
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as target:
+            target.write(file.data)
 
     def _keys(self) -> KeysView:
         if self._told is None:

@@ -111,15 +111,24 @@ class Transport:
 
     @contextmanager
     def stream(
-        self, method: str, path: str, *, query: Query = (), headers: Mapping[str, str] = _NOTHING
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query = (),
+        headers: Mapping[str, str] = _NOTHING,
+        type: str | None = None,  # noqa: A002  # what it is
     ) -> Iterator[Stream]:
-        """Send a request and give what comes back piece by piece; its beginning is tried again, reading on is not."""
+        """Send a request and give what comes back piece by piece; its beginning is tried again, reading on is not.
+
+        Of another type than `type`, where one is given, it is no answer of a Stemma server.
+        """
 
         def step() -> urllib3.BaseHTTPResponse:
             response = self._open(method, path, query, None, headers)
-            if response.status >= 300:  # noqa: PLR2004  # RFC 9110, 15
+            if response.status >= 300 or (type is not None and _type_of(response.headers) != type):  # noqa: PLR2004  # RFC 9110, 15
                 try:
-                    self._check(Reply(response.status, response.headers, self._read(response, LARGEST)), "")
+                    self._check(Reply(response.status, response.headers, self._read(response, LARGEST)), type or "")
                 finally:
                     response.close()
             return response
@@ -197,7 +206,7 @@ class Transport:
     def _check(self, reply: Reply, expected: str) -> None:
         """Raise what an answer tells that is no success, or that Stemma would not have given."""
         status, server = reply.status, str(self.address)
-        kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        kind = _type_of(reply.headers)
         if 300 <= status < 400 and status != 304:  # noqa: PLR2004  # RFC 9110, 15.4
             target = reply.headers.get("Location", "elsewhere")[:200]
             raise UnavailableError(
@@ -216,6 +225,10 @@ class Transport:
             raise _stranger(server, status, kind)
         if reply.headers.get("Content-Encoding", "identity") != "identity":
             raise _stranger(server, status, "an encoded answer")
+
+
+def _type_of(headers: Mapping[str, str]) -> str:
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def _stranger(server: str, status: int, kind: str) -> StemmaError:

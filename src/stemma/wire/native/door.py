@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from stemma.http.routes import Route
 from stemma.operations import TABLE
 from stemma.wire.native.content import ContentDoor
+from stemma.wire.native.exports import EXPORT
 from stemma.wire.native.openapi import describe, document_of, document_route
 from stemma.wire.native.routes import route_of
 from stemma.wire.native.uploads import UploadDoor
@@ -26,5 +27,5 @@ def open_native() -> NativeDoor:
     """Return the door with a route for each operation, and with those that carry files."""
     uploads, content = UploadDoor(), ContentDoor()
     operations = (route_of(operation, describe(operation)) for operation in TABLE)
-    routes = (*operations, *uploads.routes, *content.routes)
+    routes = (*operations, EXPORT, *uploads.routes, *content.routes)
     return NativeDoor((*routes, document_route(document_of(TABLE, routes))), stop=uploads.commits.stop)
