@@ -83,6 +83,11 @@ class RepositoryFolder:
     clock: Clock
     access: Access
 
+    @property
+    def is_near(self) -> bool:
+        """Whether the database is a file here, so that a look-up waits for no network."""
+        return isinstance(self.database, SqliteFile)
+
     def owner(self, name: str) -> Caller:
         """Return the folder's owner under the pseudonym of `name`, which is introduced when it is new."""
         executor = self.system.executor

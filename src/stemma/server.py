@@ -41,7 +41,7 @@ def open_service(folder: RepositoryFolder, serving: Serving) -> "Service":
     While nobody has a role, whoever reaches it is the folder's owner; so it must be loopback.
     """
     from stemma.http.process.service import Address, Service
-    from stemma.http.running import Runner
+    from stemma.http.running import LOOK_UPS, Runner
     from stemma.http.watching.requestlog import standard_lines
     from stemma.wire.native.door import open_native
 
@@ -50,7 +50,8 @@ def open_service(folder: RepositoryFolder, serving: Serving) -> "Service":
     is_open = system.executor.read(access.is_open)
     address.check(is_open=is_open)
     owner = folder.owner(serving.owner) if is_open else None
-    runner = Runner(system, lambda tx, token: access.authenticate(tx, token, owner=owner))
+    on_loop = LOOK_UPS if folder.is_near else frozenset()
+    runner = Runner(system, lambda tx, token: access.authenticate(tx, token, owner=owner), on_loop)
     lines = standard_lines(serving.log_level, requests=serving.log_requests)
     native = open_native()
 

@@ -3,12 +3,13 @@
 import base64
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from stemma.access import Permission
 from stemma.http.application import check_permissions
-from stemma.operations import BY_NAME, TABLE, AnyOperation
+from stemma.operations import TABLE, AnyOperation
 from stemma.wire.native.door import NativeDoor, open_native
 from tests.http.asking import ask
 from tests.wire.native.conftest import MODEL, Served
@@ -175,27 +176,18 @@ def test_health_asks_for_no_token_and_figures_do(guarded: Served, served: Served
         assert "stemma_resident_bytes" in text
 
 
-def test_a_route_that_is_public_and_asks_for_a_permission_ends_the_start() -> None:
-    wrong = [replace(route, public=True) for route in open_native().routes]
-    with pytest.raises(TypeError, match="is public and asks for"):
-        check_permissions([NativeDoor(wrong)])
-
-
-def test_a_route_that_asks_for_another_permission_than_its_operation_ends_the_start() -> None:
-    routes = open_native().routes
-    check_permissions([NativeDoor(routes)])
-    of_operations = [route for route in routes if route.operation in BY_NAME]
-    for changed in (None, Permission.AUDIT, Permission.READ):
-        for route in of_operations:
-            if route.permission is not changed:
-                with pytest.raises(TypeError, match="asks for"):
-                    check_permissions([NativeDoor([replace(route, permission=changed, public=False)])])
-
-
-def test_a_route_that_asks_for_nothing_and_is_no_operation_ends_the_start() -> None:
-    route = replace(open_native().routes[0], operation="files.all", permission=None, public=False)
-    with pytest.raises(TypeError, match="asks for no permission, and is not public"):
-        check_permissions([NativeDoor([route])])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"public": True, "permission": Permission.READ}, "is public and asks for read"),
+        ({"permission": None, "operation": "content.read"}, "declares no permission"),
+    ],
+)
+def test_a_route_that_does_not_say_what_it_needs_ends_the_start(change: dict[str, Any], said: str) -> None:
+    resolve = next(route for route in open_native().routes if route.operation == "resolve")
+    check_permissions([NativeDoor([resolve])])
+    with pytest.raises(TypeError, match=said):
+        check_permissions([NativeDoor([replace(resolve, **change)])])
 
 
 def test_problems_are_json_as_their_type_says(served: Served) -> None:
