@@ -182,8 +182,11 @@ def check_permissions(doors: Sequence[Door]) -> None:
             where = f"{door.name}: {route.method} {route.path}"
             if route.public and route.permission is not None:
                 raise TypeError(f"{where} is public and asks for {route.permission}")
-            if not route.public and route.permission is None and route.operation not in BY_NAME:
+            operation = BY_NAME.get(route.operation)
+            if operation is None and not route.public and route.permission is None:
                 raise TypeError(f"{where} declares no permission")
+            if operation is not None and (route.public or route.permission is not operation.permission):
+                raise TypeError(f"{where} asks for {route.permission}, and its operation for {operation.permission}")
 
 
 def _identity(headers: Mapping[bytes, bytes]) -> str:

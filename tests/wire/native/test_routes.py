@@ -181,6 +181,9 @@ def test_health_asks_for_no_token_and_figures_do(guarded: Served, served: Served
     [
         ({"public": True, "permission": Permission.READ}, "is public and asks for read"),
         ({"permission": None, "operation": "content.read"}, "declares no permission"),
+        ({"permission": None}, "asks for None, and its operation for read"),
+        ({"permission": Permission.AUDIT}, "asks for audit, and its operation for read"),
+        ({"public": True, "permission": None}, "asks for None, and its operation for read"),
     ],
 )
 def test_a_route_that_does_not_say_what_it_needs_ends_the_start(change: dict[str, Any], said: str) -> None:
