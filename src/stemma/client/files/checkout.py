@@ -1,7 +1,8 @@
 """A stored folder written to disk: verified before it is seen, each file atomically, nothing outside the destination.
 
 Files are written into `.stemma-checkout` inside the destination and renamed when their SHA-256 has been checked, so
-that an interrupted checkout leaves only right files and can be repeated. Files that are right already are kept. The
+that an interrupted checkout leaves only right files and can be repeated. Files that are right already are kept. Where
+content comes from afar, unfinished files stay there too, named by their digest, and are gone on with the next time. The
 destination is not flushed to the disk: what is lost with the power can be checked out again.
 """
 
@@ -15,11 +16,12 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from stemma.artifacts.manifest import Manifest, ManifestFile
-from stemma.artifacts.pipeline import THREADS, ordered_map
+from stemma.artifacts.pipeline import AHEAD, THREADS, ordered_map
 from stemma.client.files.beneath import Beneath, file_errors
+from stemma.client.files.parts import go_on
 from stemma.errors import ConflictError, CorruptError, InvalidError
 from stemma.records import Digest
 
@@ -32,6 +34,8 @@ _SMALL = 4 << 20
 _ALLOCATED = 1 << 20
 _CANNOT_ALLOCATE = frozenset({errno.EOPNOTSUPP, errno.EINVAL})
 _PORTION = 1 << 20
+_AFAR = 8
+"""Threads, and small files a task, where content comes from afar: the wire is waited for, not the processor."""
 _X_BITS = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 
 
@@ -40,6 +44,15 @@ class Contents(Protocol[Where_contra]):
 
     def stream(self, file: Where_contra, pool: Executor | None = None) -> Iterator[bytes]:
         """Yield the content; a CorruptError, at the end at the latest, where its SHA-256 is not the file's."""
+        ...
+
+
+@runtime_checkable
+class Continued(Protocol[Where_contra]):
+    """Contents from afar, of which what is there already is not fetched again."""
+
+    def rest(self, file: Where_contra, start: int, pool: Executor | None, /) -> Iterator[bytes]:
+        """Yield the content from `start` on; its SHA-256 is for the caller to compare."""
         ...
 
 
@@ -55,7 +68,7 @@ class Checkout:
 def check_out(
     manifest: Manifest,
     stored: Mapping[Digest, Held],
-    reader: Contents[Held],
+    reader: Contents[Held] | Continued[Held],
     destination: Path,
     *,
     overwrite: bool = False,
@@ -83,20 +96,22 @@ def check_out(
 def _check_out(
     manifest: Manifest,
     stored: Mapping[Digest, Held],
-    reader: Contents[Held],
+    reader: Contents[Held] | Continued[Held],
     destination: Path,
     *,
     overwrite: bool,
     progress: Callable[[int], None],
 ) -> Checkout:
-    with Beneath(destination) as folder, _work_folder(folder):
+    parts = _parts_of(manifest) if isinstance(reader, Continued) else {}
+    with Beneath(destination) as folder, _work_folder(folder, frozenset(parts.values())):
         present = _Present(folder, manifest)
         extra = present.extra()
         if not overwrite:
             present.refuse_others(extra)
         kept, missing = present.sort(overwrite=overwrite)
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="stemma-checkout") as pool:
-            _Writer(folder, stored, reader, pool, progress).write(missing)
+        threads = _AFAR if parts else THREADS
+        with ThreadPoolExecutor(threads, thread_name_prefix="stemma-checkout") as pool:
+            _Writer(folder, stored, reader, pool, progress, parts).write(missing)
         for directory in manifest.directories:
             folder.make_directories(directory)
     return Checkout(tuple(file.path for file in missing), tuple(file.path for file in kept), extra)
@@ -108,9 +123,22 @@ def _check_reserved(manifest: Manifest) -> None:
             raise InvalidError(f"{path!a} is a name that a checkout needs for itself", hint=f"Rename {WORK!r}.")
 
 
+def _parts_of(manifest: Manifest) -> dict[str, str]:
+    """Return the name of each file while it is unfinished, by its path: its digest, and which of its copies it is."""
+    parts: dict[str, str] = {}
+    counts: dict[Digest, int] = {}
+    for file in manifest.files:
+        number = counts[file.digest] = counts.get(file.digest, 0) + 1
+        parts[file.path] = f"{WORK}/{file.digest.hex}.{number}"
+    return parts
+
+
 @contextmanager
-def _work_folder(folder: Beneath) -> Iterator[None]:
-    """Hold the folder for unfinished files; a ConflictError while another checkout holds it."""
+def _work_folder(folder: Beneath, parts: frozenset[str]) -> Iterator[None]:
+    """Hold the folder for unfinished files, of which `parts` stay when it fails.
+
+    A ConflictError while another checkout holds it.
+    """
     folder.make_directories(WORK)
     lock = folder.open(_LOCK, os.O_RDWR | os.O_CREAT)
     try:
@@ -119,22 +147,29 @@ def _work_folder(folder: Beneath) -> Iterator[None]:
         except BlockingIOError as error:
             hint = "Wait for it, or choose another folder."
             raise ConflictError("another checkout writes to this folder", hint=hint, place=str(folder.root)) from error
-        _clear(folder)
+        _clear(folder, parts)
+        done = False
         try:
             yield
+            done = True
         finally:
-            _clear(folder)
-            folder.remove(_LOCK)
-            folder.remove_directory(WORK)
+            if not _clear(folder, frozenset() if done else parts):
+                folder.remove(_LOCK)
+                folder.remove_directory(WORK)
     finally:
         os.close(lock)
 
 
-def _clear(folder: Beneath) -> None:
+def _clear(folder: Beneath, but: frozenset[str]) -> int:
+    """Remove what is unfinished, `but` these; return how many of these are there."""
+    kept = 0
     for entry in folder.names(WORK):
         path = f"{WORK}/{entry.name}"
-        if path != _LOCK:
+        if path in but:
+            kept += 1
+        elif path != _LOCK:
             folder.remove(path)
+    return kept
 
 
 class _Present:
@@ -221,9 +256,10 @@ class _Present:
 class _Writer(Generic[Held]):
     folder: Beneath
     stored: Mapping[Digest, Held]
-    reader: Contents[Held]
+    reader: Contents[Held] | Continued[Held]
     pool: ThreadPoolExecutor
     progress: Callable[[int], None]
+    parts: Mapping[str, str]
 
     def write(self, files: Sequence[ManifestFile]) -> None:
         """Write small files side by side, then large ones one by one with their blocks decoded in parallel."""
@@ -231,8 +267,9 @@ class _Writer(Generic[Held]):
             self.folder.make_directories(parent)
         numbered = list(enumerate(files))
         small = [item for item in numbered if item[1].size <= _SMALL]
-        groups = [small[at : at + _TOGETHER] for at in range(0, len(small), _TOGETHER)]
-        for size in ordered_map(self.pool, self._write_group, groups):
+        together = _AFAR if self.parts else _TOGETHER
+        groups = [small[at : at + together] for at in range(0, len(small), together)]
+        for size in ordered_map(self.pool, self._write_group, groups, ahead=2 * _AFAR if self.parts else AHEAD):
             self.progress(size)
         for number, file in numbered:
             if file.size > _SMALL:
@@ -246,14 +283,31 @@ class _Writer(Generic[Held]):
     def _write_file(
         self, number: int, file: ManifestFile, pool: ThreadPoolExecutor | None, progress: Callable[[int], None]
     ) -> None:
-        name = f"{WORK}/{number}"
+        reader = self.reader
+        if isinstance(reader, Continued):
+            name = self.parts[file.path]
+            held = self.stored[file.digest]
+            go_on(self.folder, name, file, lambda start: reader.rest(held, start, pool), progress)
+        else:
+            name = f"{WORK}/{number}"
+            self._write_whole(name, file, reader, pool, progress)
+        self.folder.rename(name, file.path)
+
+    def _write_whole(
+        self,
+        name: str,
+        file: ManifestFile,
+        reader: Contents[Held],
+        pool: ThreadPoolExecutor | None,
+        progress: Callable[[int], None],
+    ) -> None:
         mode = 0o777 if file.executable else 0o666
         descriptor = self.folder.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             with file_errors(self.folder.root / file.path):
                 if file.size >= _ALLOCATED:
                     _allocate(descriptor, file.size)
-                for data in self.reader.stream(self.stored[file.digest], pool):
+                for data in reader.stream(self.stored[file.digest], pool):
                     _write_all(descriptor, data)
                     progress(len(data))
         except CorruptError as error:
@@ -261,7 +315,6 @@ class _Writer(Generic[Held]):
             raise CorruptError(f"{file.path!a} is damaged: {error.message}", hint=hint, place=error.place) from error
         finally:
             os.close(descriptor)
-        self.folder.rename(name, file.path)
 
 
 def _allocate(descriptor: int, size: int) -> None:

@@ -4,14 +4,16 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from stemma.access import Caller
+from stemma.artifacts.manifest import Manifest
+from stemma.artifacts.uploads.packing import AddedFile
 from stemma.client.files.checkout import Checkout, check_out
-from stemma.client.files.folders import describe, list_folder
+from stemma.client.files.folders import Folder, describe, list_folder
 from stemma.client.progress import Progress
 from stemma.errors import ConflictError
 from stemma.operations import Transaction
@@ -65,25 +67,26 @@ def store_folder(
         except BaseException:
             executor.write(lambda tx: artifacts.abandon(tx, upload.id, owner=caller.id))
             raise
-        warnings = [f"{path!r} was left out" for path in folder.skipped]
-    if not added:
-        warnings.append("there are no files in it: the version is empty")
-    warnings += [f"{file.path!r} was {file.malformed}" for file in added if file.malformed]
-    written = sum(file.written for file in added)
-    size = sum(file.size for file in added)
 
     def publish(tx: Transaction) -> Digest:
         artifacts.commit(tx, addition, owner=caller.id)
         return artifacts.store_manifest(tx, manifest, namespace=namespace)
 
-    digest = executor.write(publish)
-    shared = sum(file.size for file in added if not file.written and file.size)
+    return told_of(folder, added, manifest, executor.write(publish))
+
+
+def told_of(folder: Folder, added: Sequence[AddedFile], manifest: Manifest, digest: Digest) -> Stored:
+    """Return what became of a folder whose files were stored as `added`."""
+    warnings = [f"{path!r} was left out" for path in folder.skipped]
+    if not added:
+        warnings.append("there are no files in it: the version is empty")
+    warnings += [f"{file.path!r} was {file.malformed}" for file in added if file.malformed]
     return Stored(
         manifest=digest,
         files=len(added),
-        bytes=size,
-        stored=written,
-        shared=shared,
+        bytes=sum(file.size for file in added),
+        stored=sum(file.written for file in added),
+        shared=sum(file.size for file in added if not file.written and file.size),
         warnings=(*warnings, *manifest.warnings()),
     )
 

@@ -63,7 +63,7 @@ class RemoteCalls:
     _away_until: float = 0.0
 
     def __post_init__(self) -> None:
-        self.files = Checkouts(RemoteTransfer(self.transport, self.run), self.cache, self.identity)
+        self.files = Checkouts(RemoteTransfer(self.transport, self.run, self.cache.root), self.cache, self.identity)
 
     @property
     def place(self) -> str:

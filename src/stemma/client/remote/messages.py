@@ -31,7 +31,7 @@ def query_of(request: Request) -> list[tuple[str, str]]:
 
 def body_of(request: Request) -> bytes:
     """Return the request of an operation that writes, as JSON."""
-    return msgspec.json.encode(dict(_given(request)))
+    return msgspec.json.encode(dict(_given(request)), enc_hook=_plain)
 
 
 def read_view(data: bytes, operation: Operation[Asked, Answered], server: str) -> Answered:
@@ -58,6 +58,13 @@ def _given(request: Struct) -> Iterator[tuple[str, Any]]:
         default = field.default_factory() if callable(field.default_factory) else field.default
         if field.required or default is UNSET or value != default:
             yield field.encode_name, value
+
+
+def _plain(value: object) -> str:
+    """Return a text with a type of its own, such as a digest, as text."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"{type(value).__name__} cannot stand in JSON")
 
 
 def _text(value: object) -> str:
