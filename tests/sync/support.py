@@ -3,20 +3,29 @@
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from stemma.access import Caller, Grant, Role
 from stemma.client import Repository
+from stemma.client.calls import Calls, Logs, Transfer, Upkeep
 from stemma.client.local.calls import LocalCalls
+from stemma.client.local.transfer import LocalTransfer
 from stemma.client.syncing.answers import Synced
 from stemma.client.syncing.synchronise import synchronise
 from stemma.client.syncing.trust import Trust
 from stemma.errors import NotFoundError
-from stemma.operations import Transaction
+from stemma.ledger import Actor
+from stemma.operations import AnyOperation, Operation, Transaction
+from stemma.operations.requests import Request
+from stemma.operations.views import View
 from stemma.records import Digest
 from stemma.registry import Version
 
 Answer = TypeVar("Answer")
+Asked = TypeVar("Asked", bound=Request)
+Answered = TypeVar("Answered", bound=View)
 MODELS = ("team/churn", "team/loans", "lab/faces")
 
 
@@ -45,9 +54,12 @@ def read(repository: Repository, operation: Callable[[Transaction], Answer]) -> 
     return calls(repository).folder.system.executor.read(operation)
 
 
-def sync(source: Repository, target: Repository, *namespaces: str, plan: bool = False) -> Synced:
+def sync(source: Repository | Calls, target: Repository | Calls, *namespaces: str, plan: bool = False) -> Synced:
     """Synchronise with keys that somebody vouched for."""
-    return synchronise(calls(source), calls(target), namespaces=namespaces, trust=CONFIRMED, plan=plan)
+    ends = [calls(end) if isinstance(end, Repository) else end for end in (source, target)]
+    if isinstance(ends[0], Bent):
+        ends[0].inner.folder.system.sign()
+    return synchronise(*ends, namespaces=namespaces, trust=CONFIRMED, plan=plan)
 
 
 class Author:
@@ -165,3 +177,65 @@ def check(repository: Repository) -> None:
     assert repository.database.check() == ()
     assert repository.database.rebuild().differences == ()
     assert repository.verify().sound
+
+
+@dataclass
+class Bent:
+    """A source whose answers are bent by `lie` before they arrive."""
+
+    inner: LocalCalls
+    lie: Callable[[AnyOperation, Any], Any]
+
+    @property
+    def place(self) -> str:
+        return self.inner.place
+
+    @property
+    def files(self) -> Transfer:
+        return self.inner.files
+
+    def run(self, operation: Operation[Asked, Answered], request: Asked) -> Answered:
+        found: Answered = self.lie(operation, self.inner.run(operation, request))
+        return found
+
+    def prepare(self) -> None:
+        self.inner.prepare()
+
+    def logs(self) -> Logs:
+        return self.inner.logs()
+
+    def upkeep(self, wish: str, instead: str = "") -> Upkeep:
+        return self.inner.upkeep(wish, instead)
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@dataclass
+class Somebody(Bent):
+    """A target that is asked by somebody with few roles."""
+
+    caller: Caller = field(kw_only=True)
+
+    @property
+    def files(self) -> Transfer:
+        return LocalTransfer(self.inner.folder, lambda: self.caller)
+
+    def run(self, operation: Operation[Asked, Answered], request: Asked) -> Answered:
+        found: Answered = self.inner.folder.system.run(operation, self.caller, request)
+        return found
+
+
+def somebody(repository: Repository, role: Role, namespace: str) -> Somebody:
+    """Return calls of a new principal who holds one role."""
+    folder = calls(repository).folder
+    owner = calls(repository).caller()
+    access = folder.system.subjects.access
+
+    def introduce(tx: Transaction) -> str:
+        principal = access.introduce(tx, owner, "user", f"somebody who is {role} in {namespace}")
+        access.grant(tx, owner, Grant(principal.id, namespace, role))
+        return principal.id
+
+    pseudonym = write(repository, introduce, "_system")
+    return Somebody(calls(repository), lambda _, answer: answer, caller=Caller(Actor("user", pseudonym)))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stemma.errors import CorruptError
+from stemma.errors import CorruptError, InvalidError, TooLargeError
 from stemma.ledger import Entry, Fact, commitment_of
 from stemma.records import Digest, read_record
 from stemma.registry.records.evidence import Evidence
@@ -185,8 +185,11 @@ def _keep(tx: RegistryTransaction, text: CarriedText) -> None:
         tx.texts.put(text.commitment, b"", "")
         tx.texts.redact(text.commitment)
         return
-    if commitment_of(text.salt, text.text) != text.commitment:
+    try:
+        is_same = commitment_of(text.salt, text.text) == text.commitment
+        is_clean = clean_text(text.text, "text", limit=_MAX_TEXT) == text.text
+    except (InvalidError, TooLargeError) as error:
+        raise CorruptError(error.message, place=f"text {text.commitment}") from error
+    if not is_same or not is_clean:
         raise CorruptError("the text is not the one that was committed to", place=f"text {text.commitment}")
-    if clean_text(text.text, "text", limit=_MAX_TEXT) != text.text.rstrip():
-        raise CorruptError("the text holds what no text may hold", place=f"text {text.commitment}")
     tx.texts.put(text.commitment, text.salt, text.text)
