@@ -4,10 +4,18 @@ import gzip
 import json
 import threading
 import time
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+from starlette.responses import StreamingResponse
 
+from stemma.app import create_folder
+from stemma.http.routes import ASGIApp, Exchange, Route
+from stemma.http.running import Limits
+from stemma.wire.native.door import NativeDoor
 from tests.http.asking import PATIENCE, ask, connect, read_all, send_raw
+from tests.serving import serving
 from tests.wire.native.conftest import MODEL, Served
 
 HOST = b"Host: localhost\r\n"
@@ -204,3 +212,25 @@ def test_hosts_and_origins_are_checked_at_the_door(served: Served) -> None:
         assert got.status == status
         assert ask(served.url, "/api/v1/namespaces").body == before
     assert send_raw(served.url, b"GET /healthz HTTP/1.0\r\n\r\n").split(b" ", 2)[1] == b"421"
+
+
+async def endless(_exchange: Exchange) -> ASGIApp:
+    async def parts() -> AsyncIterator[bytes]:
+        while True:
+            yield b" " * 65536
+
+    return StreamingResponse(parts())
+
+
+def test_a_client_that_reads_nothing_is_cut_off(tmp_path: Path) -> None:
+    create_folder(tmp_path)
+    door = NativeDoor([Route("GET", "/endless", None, "endless", endless, public=True)], "endless")
+    with serving(tmp_path, doors=[door], limits=Limits(read_stall=0.5, shutdown=2)) as url:
+        with connect(url) as peer:
+            peer.sendall(b"GET /endless HTTP/1.1\r\n" + HOST + b"\r\n")
+            time.sleep(2)
+            begun = time.monotonic()
+            assert read_all(peer).startswith(b"HTTP/1.1 200")
+        assert time.monotonic() - begun < SOON
+        text = ask(url, "/metrics").body.decode()
+    assert 'stemma_http_requests_total{operation="endless",status="200"} 1.0' in text

@@ -100,7 +100,7 @@ class Application:
         begun = time.perf_counter()
         headers = dict(scope["headers"])
         exchange = Exchange(scope, receive, headers, _identity(headers), self.runner)
-        answering = _Answering(send, exchange.id.encode())
+        answering = _Answering(send, exchange.id.encode(), self.runner.limits.read_stall)
         log = self._log
         log.begin()
         error: BaseException | None = None
@@ -158,9 +158,10 @@ class Application:
 class _Answering:
     """Sends an answer, with the headers that every answer has, and remembers its status."""
 
-    __slots__ = ("_identity", "_send", "status")
+    __slots__ = ("_identity", "_patience", "_send", "status")
 
-    def __init__(self, send: Send, identity: bytes) -> None:
+    def __init__(self, send: Send, identity: bytes, patience: float) -> None:
+        self._patience = patience
         self._send = send
         self._identity = identity
         self.status = 0
@@ -169,7 +170,14 @@ class _Answering:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message["headers"], *_EVERYWHERE, (b"x-request-id", self._identity)]
-        await self._send(message)
+        if not message.get("more_body", False):
+            await self._send(message)
+            return
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._send(message)
+        except TimeoutError:
+            raise GoneError from None  # it reads no more, and the connection is closed
 
 
 def check_permissions(doors: Sequence[Door]) -> None:

@@ -41,6 +41,7 @@ class Limits:
     body: float = 60.0
     body_stall: float = 20.0
     body_rate: float = 4096.0
+    read_stall: float = 60.0
     connections: int = 1000
     shutdown: float = 20.0
 
