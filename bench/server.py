@@ -10,7 +10,6 @@ acknowledged is then counted in the database: entries, numbers, edges, messages.
 
 import argparse
 import http.client
-import importlib.metadata
 import json
 import os
 import platform
@@ -25,22 +24,34 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import psycopg
+import pytest
+
 from stemma.access import Caller
-from stemma.app import RepositoryFolder, open_folder
+from stemma.app import open_folder
 from stemma.client.repository import Repository
 from stemma.operations import AnyOperation, Transaction, pointers, versions
 from stemma.operations.people import tokens, users
 from stemma.operations.people.values import AddPrincipal, CreateToken
 from stemma.operations.requests import MetricGiven, ParentGiven, Register, Request, SetAlias
+from stemma.settings import load_settings
 from stemma.system import System
+from tests.postgresql import running
 
 MODELS, ALIASES, CONNECTIONS = 1_000, 10, 16
 LIMITS = {"sqlite": (4_000, 1_900), "postgresql": (2_000, 950)}
+COUNTS = {
+    "versions": "count(*) FROM versions",
+    "entries": "count(*) FROM entries WHERE action = 'version.register'",
+    "numbers": "count(*) FROM numbers",
+    "messages": "count(*) FROM messages",
+    "metrics": "count(*) / 5 FROM measurements",
+}
 _FILL = 500
 RESOLVE = """
 math.randomseed(SEED)
@@ -100,12 +111,13 @@ class Filled:
     """A repository that is ready: where, whose token, and what to register."""
 
     root: Path
+    database: str | None
     token: str
     manifest: str
     parent: str
 
 
-def fill(root: Path, count: int) -> Filled:
+def fill(root: Path, database: str | None, count: int) -> Filled:
     """Make a repository of `count` versions and 10,000 aliases."""
     source = root.parent / "files"
     source.mkdir()
@@ -113,13 +125,13 @@ def fill(root: Path, count: int) -> Filled:
         (source / f"part-{number}.bin").write_bytes(random.Random(number).randbytes(1000))
     with Repository.open(root) as repository:
         first = repository.push("bench/main", source, message="first").version
-    folder = open_folder(root)
+    folder = open_folder(root, database_url=database)
     try:
         owner = folder.owner("bench")
         system, generator = folder.system, random.Random(1)
         system.run(users.ADD, owner, AddPrincipal(name="wrk", role="admin", namespace="*"))
         token = system.run(tokens.CREATE, owner, CreateToken(principal="wrk")).secret
-        filled = Filled(root, token, first.manifest, first.digest)
+        filled = Filled(root, database, token, first.manifest, first.digest)
         work = [registration(filled, f"m{number % MODELS}", f"{number}", generator) for number in range(2 * MODELS)]
         work += [registration(filled, "main", f"{number}", generator) for number in range(max(0, count - len(work)))]
         for at in range(0, len(work), _FILL):
@@ -220,7 +232,7 @@ def load(url: str, script: str, seconds: int) -> Rate:
 
 def move(root: Path, url: str, token: str, seconds: float) -> None:
     """Move aliases in this process, ask the server after each move, and print how many answers were right and stale."""
-    folder: RepositoryFolder = open_folder(root)
+    folder = open_folder(root, database_url=load_settings().text("database.url"))
     owner, generator = folder.owner("mover"), random.Random(2)
     held: dict[tuple[int, int], str] = {}
     right = stale = 0
@@ -239,21 +251,11 @@ def move(root: Path, url: str, token: str, seconds: float) -> None:
     print(right, stale)
 
 
-def counted(root: Path) -> dict[str, int]:
-    """Return how many rows of each kind there are (SQLite)."""
-    connection = sqlite3.connect(root / ".stemma" / "stemma.db")
-    try:
-        return {
-            "versions": connection.execute("SELECT count(*) FROM versions").fetchone()[0],
-            "entries": connection.execute("SELECT count(*) FROM entries WHERE action = 'version.register'").fetchone()[
-                0
-            ],
-            "numbers": connection.execute("SELECT count(*) FROM numbers").fetchone()[0],
-            "messages": connection.execute("SELECT count(*) FROM messages").fetchone()[0],
-            "metrics": connection.execute("SELECT count(*) / 5 FROM measurements").fetchone()[0],
-        }
-    finally:
-        connection.close()
+def counted(root: Path, database: str | None) -> dict[str, int]:
+    """Return how many rows of each kind there are."""
+    connection = psycopg.connect(database) if database else sqlite3.connect(root / ".stemma" / "stemma.db")
+    with closing(connection):
+        return {name: connection.execute(f"SELECT {what}").fetchone()[0] for name, what in COUNTS.items()}
 
 
 def watched(process: int, run: Callable[[], Rate]) -> Rate:
@@ -311,10 +313,10 @@ def measure(filled: Filled, seconds: int) -> tuple[Rate, Rate, list[str]]:
         assert right > 0
         load(url, REGISTER.format(body=text, **names), 2)
         time.sleep(0.5)
-        before = counted(filled.root)
+        before = counted(filled.root, filled.database)
         registered = watched(process, lambda: load(url, REGISTER.format(body=text, **names), seconds))
         time.sleep(0.5)  # what wrk left behind when it ended
-        after = counted(filled.root)
+        after = counted(filled.root, filled.database)
         notes.append(f"resident after the load {resident(process):.0f} MB (limit 150)")
     added = {name: after[name] - before[name] for name in after}
     acknowledged = registered.requests - registered.failed
@@ -329,6 +331,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--versions", type=int, default=1_000)
     parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--database", choices=LIMITS, default="sqlite")
     parser.add_argument("--move", nargs=4)
     given = parser.parse_args()
     if given.move:
@@ -339,17 +342,23 @@ def main() -> None:
         sys.exit("wrk is not installed. On Debian and Ubuntu: apt-get install wrk")
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stemma-bench-")))
-        root = place / "repository"
-        Repository.init(root).close()
-        filled = fill(root, given.versions)
+        database = None
+        if given.database == "postgresql":
+            database = stack.enter_context(running(durable=True)).create("bench")
+            stack.enter_context(pytest.MonkeyPatch.context()).setenv("STEMMA_DATABASE_URL", database)
+        Repository.init(place / "repository", database=database).close()
+        filled = fill(place / "repository", database, given.versions)
+        if database:
+            with psycopg.connect(database, autocommit=True) as connection:
+                connection.execute("ANALYZE")  # as the server does by itself a minute later
         resolved, registered, notes = measure(filled, given.seconds)
-        print(
-            f"one process, {CONNECTIONS} connections, {given.seconds} s each, {given.versions:,} versions; "
-            f"fsync {fsync_time(place):.2f} ms; Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
-            f"uvicorn {importlib.metadata.version('uvicorn')}"
-        )
+        fsync = fsync_time(place)
+    what = (
+        f"one process, {CONNECTIONS} connections, {given.seconds} s each, {given.database}, {given.versions:,} versions"
+    )
+    print(f"{what}; fsync {fsync:.2f} ms; Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
     print(f"{'':12} {'requests/s':>11} {'at least':>9} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>8} {'failed':>7}")
-    for name, rate, least in zip(("resolve", "register"), (resolved, registered), LIMITS["sqlite"], strict=True):
+    for name, rate, least in zip(("resolve", "register"), (resolved, registered), LIMITS[given.database], strict=True):
         figures = f"{rate.per_second:11,.0f} {least:9,} {rate.median / 1000:8.2f} {rate.slow / 1000:8.2f}"
         print(f"{name:12} {figures} {rate.busy / rate.requests * 1000:8.3f} {rate.failed:7}")
     for note in notes:

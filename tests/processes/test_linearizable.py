@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from stemma.client import Repository
+from tests.databases import KINDS
 from tests.http.asking import ask
 from tests.http.test_serve import started
 from tests.processes.history import NOTHING, Call, is_linearizable
@@ -125,14 +126,18 @@ def test_versions_are_registered_without_gap_or_loss(repository: Path, servers: 
         assert opened.database.rebuild().differences == ()
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    """Make a repository with a few versions."""
+@pytest.fixture(params=KINDS)
+def repository(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a repository with a few versions, on each kind of database."""
+    database = None
+    if request.param == "postgresql":
+        database = str(request.getfixturevalue("postgresql").empty())
+        monkeypatch.setenv("STEMMA_DATABASE_URL", database)
     source = tmp_path / "source"
     source.mkdir()
     (source / "weights.bin").write_bytes(b"weights")
     root = tmp_path / "repository"
-    with Repository.init(root) as made:
+    with Repository.init(root, database=database) as made:
         for number in range(5):
             made.push(MODEL, source, message=f"version {number}")
     return root
