@@ -26,6 +26,7 @@ from stemma.operations.exchange.values import (
     ReceiveEntries,
     TextGiven,
 )
+from stemma.operations.files.uploads import OfUpload
 from stemma.operations.people.values import (
     AddPrincipal,
     ChangeRole,
@@ -65,7 +66,6 @@ from stemma.operations.requests import (
     Withdraw,
 )
 from stemma.operations.upkeep.webhooks import AddWebhook, ListDeliveries, ListWebhooks, OfWebhook
-from stemma.operations.uploads import OfUpload
 from tests.access.world import ABSENT, Outcome, Place, World, made_in, replaced
 
 KINDS = {

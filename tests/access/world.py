@@ -13,12 +13,13 @@ from typing import Any
 
 import msgspec
 
-from stemma.access import EVERYWHERE, Caller, Grant, Principal, Role, Scope
+from stemma.access import EVERYWHERE, Caller, Grant, Role, Scope
 from stemma.app import RepositoryFolder, create_folder, open_folder
 from stemma.artifacts.manifest import Manifest
 from stemma.errors import StemmaError
 from stemma.ledger import Actor
 from stemma.operations import AnyOperation, Transaction
+from stemma.operations.files.uploads import BEGIN
 from stemma.operations.models import ENTITLE, OPEN_NAMESPACE
 from stemma.operations.people import tokens, users
 from stemma.operations.people.values import AddPrincipal, CreateToken
@@ -36,7 +37,6 @@ from stemma.operations.requests import (
 )
 from stemma.operations.upkeep.webhooks import ADD as ADD_WEBHOOK
 from stemma.operations.upkeep.webhooks import AddWebhook
-from stemma.operations.uploads import BEGIN
 from stemma.operations.versions import LABEL, REGISTER, RESOLVE
 from stemma.records import Digest
 from stemma.system import encode
@@ -141,8 +141,8 @@ class World:
     owner: Caller
     callers: dict[str, Caller] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
-    said: dict[str, str] = field(default_factory=dict)
-    """Texts that stand in `hidden` alone."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """The tokens that the callers show."""
 
     def run(self, operation: AnyOperation, request: Request, caller: Caller | None = None) -> Any:  # noqa: ANN401
         """Run an operation for good."""
@@ -237,28 +237,39 @@ def give(world: World, grant: Grant, tx: Transaction) -> bool:
 
 
 def _let_in(world: World, people: dict[str, str]) -> None:
-    def token(name: str, scope: Scope) -> Caller:
-        access = world.folder.access
-
-        def issue(tx: Transaction) -> Caller:
-            principal: Principal = access.find(tx, people[name])
-            issued = access.tokens.issue(tx, world.owner, principal, scope)
-            return access.authenticate(tx, issued.text)
-
-        made: Caller = world.folder.system.executor.write(issue)
-        return made
-
-    world.callers = {
-        "nobody": token("Nobody", Scope()),
-        "bob": token("Bob", Scope()),
-        "narrow": token("Ada", Scope(frozenset({"open", "aside"}))),
-        "reader": token("Ada", Scope(frozenset({"open", "aside"}), frozenset({Role.READER}))),
+    access, executor = world.folder.access, world.folder.system.executor
+    near = frozenset({"open", "aside"})
+    shown = {
+        "nobody": ("Nobody", Scope()),
+        "bob": ("Bob", Scope()),
+        "narrow": ("Ada", Scope(near)),
+        "reader": ("Ada", Scope(near, frozenset({Role.READER}))),
     }
+
+    def issue(tx: Transaction, who: str) -> Caller:
+        name, scope = shown[who]
+        issued = access.tokens.issue(tx, world.owner, access.find(tx, people[name]), scope)
+        world.texts[who] = issued.text
+        return access.authenticate(tx, issued.text)
+
+    for who in shown:
+        world.callers[who] = executor.write(partial(issue, who=who))
     assert EVERYWHERE not in {grant.namespace for grant in _held(world, people["Ada"])}
 
 
 def _held(world: World, pseudonym: str) -> tuple[Grant, ...]:
     return world.folder.system.executor.read(lambda tx: tuple(tx.access.roles.of(pseudonym)))
+
+
+def expired(world: World) -> str:
+    """Return a token of Ada's that was good an hour ago."""
+    access = world.folder.access
+
+    def issue(tx: Any) -> str:  # noqa: ANN401  # whose clock is put back
+        tx.now -= 3_600_000_000
+        return access.tokens.issue(tx, world.owner, access.find(tx, "Ada"), lifetime=60).text
+
+    return str(world.folder.system.executor.write(issue))
 
 
 def push(world: World, model: str, what: str, *parents: ParentGiven, external: str | None = None) -> str:
@@ -274,7 +285,7 @@ def push(world: World, model: str, what: str, *parents: ParentGiven, external: s
 
 def _digests(world: World, model: str) -> tuple[str, str]:
     found = world.run(RESOLVE, Resolve(reference=f"{model}@v1"))
-    return found.digest, found.manifest
+    return str.__str__(found.digest), str.__str__(found.manifest)
 
 
 def replaced(request: Request, path: tuple[str, ...], value: str) -> Request:
