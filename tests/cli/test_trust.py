@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stemma.cli.answers import Checked, Diagnosis, Entries, Migrated, Rebuilt
-from stemma.client.answers import Audited, Verified
+from stemma.cli.answers import Checked, Entries, Migrated, Rebuilt
+from stemma.client.answers import Audited, Diagnosis, Verified
 from tests.cli.running import stemma
 
 
@@ -176,7 +176,7 @@ def test_doctor_finds_what_is_bad(folder: Path) -> None:
     (folder / ".stemma/config.toml").write_text("lock.timeout = 'many'\n")
     ran = stemma("doctor", "--json")
     assert ran.code == 1
-    bad = {finding["check"] for finding in json.loads(ran.out)["findings"] if finding["state"] == "bad"}
+    bad = {finding["check"] for finding in json.loads(ran.out)["findings"] if finding["state"] == "fail"}
     assert {"settings", "keys"} <= bad
 
 

@@ -220,22 +220,6 @@ class Rebuilt(View, frozen=True, kw_only=True):
     repaired: bool
 
 
-class Finding(View, frozen=True, kw_only=True):
-    """One check of `stemma doctor`: `state` is `good`, `note`, or `bad` with what to do in `hint`."""
-
-    check: str
-    state: Literal["good", "note", "bad"]
-    detail: str
-    hint: str | None = None
-
-
-class Diagnosis(View, frozen=True, kw_only=True):
-    """`stemma doctor`."""
-
-    findings: tuple[Finding, ...]
-    healthy: bool
-
-
 class Principals(View, frozen=True, kw_only=True):
     """`stemma user list` and `stemma namespace members`."""
 

@@ -1,5 +1,7 @@
 """What the SDK answers with where it is more than one operation's view. Sizes are in bytes."""
 
+from typing import Literal
+
 from stemma.operations.views import VersionView, View
 
 
@@ -49,6 +51,22 @@ class Verified(View, frozen=True, kw_only=True):
     damage: tuple[Damage, ...] = ()
     affected: tuple[Affected, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+class Finding(View, frozen=True, kw_only=True):
+    """One check of `stemma doctor`: `state` is `ok`, `warn` or `fail`, the latter two with what to do in `hint`."""
+
+    check: str
+    state: Literal["ok", "warn", "fail"]
+    detail: str
+    hint: str | None = None
+
+
+class Diagnosis(View, frozen=True, kw_only=True):
+    """What `stemma doctor` found; `healthy` says that nothing fails."""
+
+    findings: tuple[Finding, ...]
+    healthy: bool
 
 
 class BackupState(View, frozen=True, kw_only=True):

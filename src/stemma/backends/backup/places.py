@@ -15,8 +15,7 @@ class NewFile:
 
     def create(self, identity: str) -> None:
         """Make every table."""
-        del identity  # the folder says it
-        SqliteFile(self.path).create()
+        SqliteFile(self.path).create(identity)
 
     def open_writer(self) -> Connection:
         """Return a connection that may write."""

@@ -4,16 +4,18 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 from rich.console import Group, RenderableType
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from stemma.cli.answers import Checked, ConfigValue, Finding, Rebuilt, Status
+from stemma.cli.answers import Checked, ConfigValue, Rebuilt, Status
 from stemma.cli.drawing.tables import BAD, BRANCH, DIM, GOOD, NUMBER, WITHDRAWN, table, tags
 from stemma.cli.text import joined, lines, moment, numbered, plural, safe, size
-from stemma.client.answers import Audited, Verified
+from stemma.client.answers import Audited, Finding, Verified
 from stemma.operations.views import MetricView, ParentView, VersionView
 
-_MARKS = {"good": ("ok", GOOD), "note": ("note", BRANCH), "bad": ("bad", BAD)}
+WARN = Style(color="yellow")
+_MARKS = {"ok": ("ok", GOOD), "warn": ("warn", WARN), "fail": ("fail", BAD)}
 
 
 def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
