@@ -8,6 +8,7 @@ origin. Elsewhere a token is asked for; pages of other origins are still refused
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from stemma.errors import InvalidError
@@ -47,9 +48,14 @@ class Origins:
             raise _foreign("a page of another site asks", "Sec-Fetch-Site")
 
     def _is_ours(self, host: str) -> bool:
-        if self.any_host or is_loopback(_name_of(host)):
+        if self.any_host or _is_local(host):
             return True
         return any(origin.partition("://")[2] == host for origin in self.public)
+
+
+@lru_cache(maxsize=64)
+def _is_local(host: str) -> bool:
+    return is_loopback(_name_of(host))
 
 
 def is_loopback(host: str) -> bool:

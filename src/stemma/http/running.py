@@ -6,6 +6,7 @@ Everything else that blocks runs in a bounded pool.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ Shown = TypeVar("Shown", bound=View)
 Result = TypeVar("Result")
 LOOK_UPS = frozenset({"resolve", "version.show", "whoami"})
 THREADS = 8
+_ADMITTED = 1024
+_ADMITTED_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class Runner:
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "stemma-http"))
     grown: set[str] = field(default_factory=set)
     """The logs that may have grown here since they were signed last."""
+    admitted: dict[str | None, float] = field(default_factory=dict)
+    """Until when a token need not be looked up before the change's own transaction does."""
     on_batch: list[Callable[[int], None]] = field(default_factory=list)
     """Told how many changes were answered together; from the writer's thread."""
 
@@ -80,7 +85,7 @@ class Runner:
         """Run one operation for whoever asks, and return its answer as JSON once it is durable."""
         system = self.system
         if operation.writes:
-            await self.authenticate(asking)  # strangers do not reach the writer
+            await self._admit(asking)
             change = system.change(operation, partial(self._caller, asking), asked, key)
             return await self._submit(change, operation.logs(asked))
 
@@ -114,6 +119,15 @@ class Runner:
     def close(self) -> None:
         """Let the threads end."""
         self.pool.shutdown(wait=True)
+
+    async def _admit(self, asking: Asking) -> None:
+        """Keep strangers from the writer; who was known a moment ago is found out again in the change's transaction."""
+        now = time.monotonic()
+        if self.admitted.get(asking.token, 0.0) < now:
+            await self.authenticate(asking)
+            if len(self.admitted) >= _ADMITTED:
+                self.admitted.clear()
+            self.admitted[asking.token] = now + _ADMITTED_SECONDS
 
     def _caller(self, asking: Asking, tx: Transaction) -> Caller:
         """Return who asks, as this transaction sees it: a token that was revoked just before counts no more."""

@@ -11,7 +11,10 @@ import time
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol, TextIO
+
+import msgspec
 
 from stemma.errors import StemmaError, answer_for
 from stemma.http.problems import HttpError
@@ -87,7 +90,7 @@ class Lines:
             self._write({"time": _now(), "level": level, "event": event, **members})
 
     def _write(self, members: dict[str, object]) -> None:
-        text = _as_text(members) if self.readable else json.dumps(members)
+        text = _as_text(members) if self.readable else _as_json(members)
         try:
             self.stream.write(text + "\n")
             self.stream.flush()
@@ -127,7 +130,19 @@ def _is_bug(error: BaseException | None) -> bool:
 
 
 def _now() -> str:
-    return datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_second(seconds)}.{nanoseconds // 1000:06d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _as_json(members: dict[str, object]) -> str:
+    """Return a line of ASCII: what is not may be obeyed by a terminal, and is escaped."""
+    text = msgspec.json.encode(members).decode()
+    return text if text.isascii() else json.dumps(members)
 
 
 def _as_text(members: dict[str, object]) -> str:
