@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,10 @@ from pathlib import Path
 import pytest
 
 from stemma.app import open_folder
+from stemma.client.repository import Repository
 from tests.cli.running import process
-from tests.http.asking import ask, connect, read_all
+from tests.http.asking import Got, ask, connect, read_all
+from tests.postgresql import Databases
 from tests.wire.native.conftest import MODEL, add_admin, make
 
 PATIENCE = 60.0
@@ -39,9 +42,15 @@ class Started:
 
 
 @contextmanager
-def started(root: Path, *arguments: str) -> Iterator[Started]:
+def started(root: Path, *arguments: str, **environment: str) -> Iterator[Started]:
     command = [sys.executable, "-m", "stemma", "serve", "--port", "0", *arguments]
-    running = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        ["/usr/bin/env", *(f"{name}={text}" for name, text in environment.items()), *command],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert running.stdout is not None
         line = running.stdout.readline().strip()
@@ -231,3 +240,24 @@ def test_it_ends_while_clients_hold_idle_connections(root: Path) -> None:
         reading.join()
         for peer in idle:
             peer.close()
+
+
+def test_several_processes_serve_one_postgresql(tmp_path: Path, postgresql: Databases) -> None:
+    url = postgresql.empty()
+    Repository.init(tmp_path, database=url).close()
+    with started(tmp_path, "--workers", "3", STEMMA_DATABASE_URL=url) as server:
+
+        def open_namespace(number: int) -> Got:
+            headers = {"Idempotency-Key": f"k{number % 4}"}
+            body = {"namespace": f"n{number % 4}"}
+            return ask(server.url, "/api/v1/namespaces", method="POST", body=body, headers=headers)
+
+        with ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(open_namespace, range(48)))
+        assert {answer.status for answer in answers} == {200}
+        assert len({answer.body for answer in answers}) == 4
+        found = ask(server.url, "/api/v1/namespaces").json["namespaces"]
+        assert found == ["n0", "n1", "n2", "n3"]
+        assert ask(server.url, "/readyz").status == 200
+        code, log = server.end()
+    assert code == 0, log
