@@ -167,23 +167,21 @@ def _copy_small(making: Making, folder: Path) -> list[SmallFile]:
 
 def _copy_packs(making: Making, packs: Mapping[PackId, int]) -> dict[PackId, int]:
     """Copy what the folder lacks; a pack that is there in another size is copied again."""
-    copied = {}
-    passage = Passage(making.disk, making.source, making.target, making.progress)
-    carry = passage.link if making.link else passage.copy
-    for pack in sorted(packs):
+    lacking: dict[PackId, int] = {}
+    for pack, size in packs.items():
         path = pack_path(making.target, pack)
-        if path.is_file() and path.stat().st_size == packs[pack]:
-            making.progress(packs[pack])
-            continue
-        making.disk.remove(path)
-        try:
-            carry(pack, packs[pack])
-        except NotFoundError as error:
-            raise CorruptError(
-                "a pack of the repository is missing", place=error.place, hint="Run 'stemma verify --all'."
-            ) from error
-        copied[pack] = packs[pack]
-    return copied
+        if path.is_file() and path.stat().st_size == size:
+            making.progress(size)
+        else:
+            making.disk.remove(path)
+            lacking[pack] = size
+    try:
+        Passage(making.disk, making.source, making.target, making.progress).carry(lacking, link=making.link)
+    except NotFoundError as error:
+        raise CorruptError(
+            "a pack of the repository is missing", place=error.place, hint="Run 'stemma verify --all'."
+        ) from error
+    return lacking
 
 
 def _delete_older(disk: Disk, target: Path, listing: Listing) -> None:

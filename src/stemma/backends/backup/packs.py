@@ -3,7 +3,8 @@
 A pack's name is the hash of its footer, the footer has a check of each block: so nothing else need vouch for a pack.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from stemma.backends.blobs.disk import Disk
 from stemma.backends.blobs.local import LocalPackStore
 from stemma.errors import CorruptError
 
+THREADS = 4
 _GROUP = 4 << 20
 
 
@@ -56,17 +58,34 @@ def _groups(blocks: tuple[StoredBlock, ...]) -> Iterator[list[StoredBlock]]:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Carries packs from under one root to under another, each checked as it passes; `progress` is told their bytes."""
+    """Carries packs from under one root to under another, each checked as it passes; `progress` is told their bytes.
+
+    A few at a time, since each waits for the disk at its end.
+    """
 
     disk: Disk
     source: Path
     target: Path
     progress: Callable[[int], None]
 
-    def copy(self, pack: PackId, size: int) -> None:
-        """Copy a pack: durable, and whole when it can be seen."""
+    def carry(self, packs: Mapping[PackId, int], *, link: bool = False) -> None:
+        """Copy packs, or give them second names; when this returns, all are whole and durable."""
+        step = self._link if link else self._copy
+        for folder in sorted({pack_path(self.target, pack).parent for pack in packs}):
+            self.disk.make_directory(folder)
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="stemma-backup") as pool:
+            futures = [pool.submit(step, pack, packs[pack]) for pack in sorted(packs)]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        for folder in sorted({pack_path(self.target, pack).parent for pack in packs}):
+            self.disk.sync_directory(folder)
+
+    def _copy(self, pack: PackId, size: int) -> None:
         path = pack_path(self.target, pack)
-        self.disk.make_directory(path.parent)
         unfinished = path.with_suffix(".tmp")
         self.disk.remove(unfinished)
         with writing(self.disk, unfinished) as write:
@@ -77,12 +96,7 @@ class Passage:
 
             check_pack(LocalPackStore(self.source), pack, size, take)
         self.disk.rename(unfinished, path)
-        self.disk.sync_directory(path.parent)
 
-    def link(self, pack: PackId, size: int) -> None:
-        """Give a pack a second name: both names are one file, and share its fate."""
+    def _link(self, pack: PackId, size: int) -> None:
         check_pack(LocalPackStore(self.source), pack, size, lambda data: self.progress(len(data)))
-        path = pack_path(self.target, pack)
-        self.disk.make_directory(path.parent)
-        link(self.disk, pack_path(self.source, pack), path)
-        self.disk.sync_directory(path.parent)
+        link(self.disk, pack_path(self.source, pack), pack_path(self.target, pack))

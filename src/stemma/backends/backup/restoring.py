@@ -9,7 +9,7 @@
 
 import secrets
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,8 +102,7 @@ def restore(asked: Restoring) -> Listing:
     try:
         disk.make_directory(unfinished)
         _write_small(asked, listing, unfinished)
-        for pack in sorted(listing.packs):
-            _write_pack(asked, unfinished, pack, listing.packs[pack])
+        _write_packs(asked, unfinished, listing.packs)
         with _filled(asked, listing, unfinished):
             with disk_errors(unfinished):
                 asked.format.write(unfinished)
@@ -152,9 +151,9 @@ def _given_keys(folder: Path) -> dict[str, bytes]:
     return found
 
 
-def _write_pack(asked: Restoring, folder: Path, pack: PackId, size: int) -> None:
+def _write_packs(asked: Restoring, folder: Path, packs: Mapping[PackId, int]) -> None:
     try:
-        Passage(asked.disk, asked.source, folder, asked.progress).copy(pack, size)
+        Passage(asked.disk, asked.source, folder, asked.progress).carry(packs)
     except NotFoundError as error:
         raise CorruptError("a pack is missing", place=error.place, hint=HINT) from error
     except CorruptError as error:
