@@ -255,7 +255,12 @@ def counted(root: Path, database: str | None) -> dict[str, int]:
     """Return how many rows of each kind there are."""
     connection = psycopg.connect(database) if database else sqlite3.connect(root / ".stemma" / "stemma.db")
     with closing(connection):
-        return {name: connection.execute(f"SELECT {what}").fetchone()[0] for name, what in COUNTS.items()}
+        counts = {}
+        for name, what in COUNTS.items():
+            row = connection.execute(f"SELECT {what}").fetchone()
+            assert row is not None
+            counts[name] = int(row[0])
+        return counts
 
 
 def watched(process: int, run: Callable[[], Rate]) -> Rate:
