@@ -113,14 +113,17 @@ class FileReader:
         """Return `length` bytes from `offset`, fewer at the end; only the blocks that hold them are read."""
         if offset < 0 or length < 0:
             raise InvalidError(f"there are no {length} bytes at offset {offset}")
+        return b"".join(self.span(file, offset, length))
+
+    def span(self, file: StoredFile, offset: int, length: int) -> Iterator[bytes]:
+        """Yield what `range` returns, block by block, each checked."""
         end = min(offset + length, file.size)
         if offset >= end:
-            return b""
-        first = bisect.bisect_right(file.ends, offset)
-        last = bisect.bisect_left(file.ends, end)
-        start = file.ends[first] - file.blocks[first][0].block.raw
-        data = b"".join(self._blocks(file.blocks[first : last + 1]))
-        return data[offset - start : end - start]
+            return
+        for number in range(bisect.bisect_right(file.ends, offset), bisect.bisect_left(file.ends, end) + 1):
+            data = self.block(file.blocks[number])
+            start = file.ends[number] - len(data)
+            yield data if offset <= start and file.ends[number] <= end else data[max(offset - start, 0) : end - start]
 
     def _blocks(self, blocks: Sequence[Sequence[Place]]) -> list[bytes]:
         return [self.block(copies) for copies in blocks]

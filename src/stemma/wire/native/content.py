@@ -7,18 +7,16 @@ bounded by two chunks an answer, and the number of answers at once.
 
 import asyncio
 import secrets
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
 from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stemma.access import Caller, Permission
-from stemma.artifacts.manifest import Manifest, ManifestFile
+from stemma.artifacts.manifest import ManifestFile
 from stemma.artifacts.reading import FileReader, StoredFile
-from stemma.errors import NotFoundError, UnavailableError
+from stemma.errors import CorruptError, NotFoundError, UnavailableError
 from stemma.http.answers import PRIVATE, Answer, is_among
 from stemma.http.decoding import QueryDecoder
 from stemma.http.problems import HttpError, refuse
@@ -26,17 +24,17 @@ from stemma.http.routes import Exchange, GoneError, Route
 from stemma.names import Reference
 from stemma.operations import Subjects, Transaction
 from stemma.operations.requests import OfReference
-from stemma.records import Digest
 from stemma.wire.native.described import CONTENT
+from stemma.wire.native.lately import Lately
 from stemma.wire.native.ranges import Span, read_ranges
 from stemma.wire.native.routes import PREFIX
 
 AT_ONCE = 64
 STALL = 60.0
-_CHUNK = 4 << 20
+_CHUNK = 512 << 10
 _MESSAGE = 256 << 10
-_MANIFESTS = 16
 _PATHS = 200_000
+_BLOCKS = 200_000
 _BINARY = b"application/octet-stream"
 
 
@@ -47,39 +45,11 @@ class OfContent(OfReference, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True)
-class Paths:
-    """The files of manifests that were asked for last: they never change, and are long to read."""
-
-    _lock: Lock = field(default_factory=Lock)
-    _kept: OrderedDict[Digest, Mapping[str, ManifestFile]] = field(default_factory=OrderedDict)
-
-    def find(self, digest: Digest, path: str, subjects: Subjects, tx: Transaction) -> ManifestFile:
-        """Return the file at a path; NotFoundError where there is none. Whoever asks may read the manifest."""
-        with self._lock:
-            files = self._kept.get(digest)
-            if files is not None:
-                self._kept.move_to_end(digest)
-        if files is None:
-            files = self._keep(digest, subjects.artifacts.manifest(tx, digest))
-        file = files.get(path)
-        if file is None:
-            raise NotFoundError(f"there is no file {path[:200]!a}", hint="List the paths with `stemma ls`.")
-        return file
-
-    def _keep(self, digest: Digest, manifest: Manifest) -> Mapping[str, ManifestFile]:
-        files = {file.path: file for file in manifest.files}
-        with self._lock:
-            self._kept[digest] = files
-            while len(self._kept) > 1 and (len(self._kept) > _MANIFESTS or sum(map(len, self._kept.values())) > _PATHS):
-                self._kept.popitem(last=False)
-        return files
-
-
-@dataclass(slots=True)
 class ContentDoor:
     """Answers with content; `underway` counts the answers that are being sent."""
 
-    paths: Paths = field(default_factory=Paths)
+    paths: Lately[Mapping[str, ManifestFile]] = field(default_factory=lambda: Lately(_PATHS))
+    files: Lately[StoredFile] = field(default_factory=lambda: Lately(_BLOCKS))
     underway: int = 0
 
     @property
@@ -110,8 +80,18 @@ class ContentDoor:
 
     def _locate(self, subjects: Subjects, tx: Transaction, caller: Caller, asked: OfContent) -> StoredFile:
         version = subjects.registry.resolve(tx, caller, Reference.parse(asked.reference))
-        file = self.paths.find(version.manifest, asked.path, subjects, tx)
-        return subjects.artifacts.locate(tx, [file.digest])[file.digest]
+        paths = self.paths.find(version.manifest)
+        if paths is None:
+            paths = {file.path: file for file in subjects.artifacts.manifest(tx, version.manifest).files}
+            self.paths.keep(version.manifest, paths, len(paths))
+        file = paths.get(asked.path)
+        if file is None:
+            raise NotFoundError(f"there is no file {asked.path[:200]!a}", hint="List the paths with `stemma ls`.")
+        stored = self.files.find(file.digest)
+        if stored is None:
+            stored = subjects.artifacts.locate(tx, [file.digest])[file.digest]
+            self.files.keep(file.digest, stored, len(stored.blocks))
+        return stored
 
 
 _QUERY = QueryDecoder.of(OfContent)
@@ -177,28 +157,39 @@ class _Streamed:
         while chunk is not None:
             coming = asyncio.ensure_future(self._next(chunks))
             try:
-                await _deliver(send, chunk)
+                for data in chunk:
+                    await _deliver(send, data)
             except BaseException:
                 coming.cancel()
                 raise
             chunk = await coming
         await send({"type": "http.response.body", "body": b""})
 
-    async def _next(self, chunks: Iterator[bytes]) -> bytes | None:
+    async def _next(self, chunks: Iterator[list[bytes]]) -> list[bytes] | None:
         return await self.exchange.in_thread(next, chunks, None)
 
-    def _chunks(self) -> Iterator[bytes]:
+    def _chunks(self) -> Iterator[list[bytes]]:
         reader: FileReader = self.exchange.runner.system.subjects.artifacts.reader
         for part in self.parts:
             if isinstance(part, bytes):
-                yield part
+                yield [part]
                 continue
-            for offset in range(part.start, part.end, _CHUNK):
-                yield reader.range(self.stored, offset, min(_CHUNK, part.end - offset))
+            chunk: list[bytes] = []
+            try:
+                for data in reader.span(self.stored, part.start, part.length):
+                    chunk.append(data)
+                    if sum(map(len, chunk)) >= _CHUNK:
+                        yield chunk
+                        chunk = []
+            except CorruptError:
+                self.door.files.forget(self.stored.digest)  # its blocks may be elsewhere by now
+                raise
+            if chunk:
+                yield chunk
 
 
-async def _deliver(send: Send, chunk: bytes) -> None:
-    view = memoryview(chunk)
+async def _deliver(send: Send, data: bytes) -> None:
+    view = memoryview(data)
     for at in range(0, len(view), _MESSAGE):
         try:
             async with asyncio.timeout(STALL):

@@ -13,8 +13,8 @@ from stemma.client.remote.bytes.sending import BINARY
 from stemma.client.remote.transport import Stream, Transport
 from stemma.errors import CorruptError, UnavailableError
 
-PORTION = 4 << 20
-AHEAD = 8
+PORTION = 8 << 20
+AHEAD = 6
 _READ = 1 << 20
 _PARTIAL = 206
 
