@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -32,6 +32,9 @@ from stemma.system import Transaction
 from stemma.webhooks import Answer, Delivery, Rules, Webhook, WebhookName
 from stemma.webhooks.outbox import MOST_PENDING
 from stemma.webhooks.signing import read_secret, verify
+
+if TYPE_CHECKING:
+    from tests.postgresql import Databases
 
 Result = TypeVar("Result")
 OWNER = local_owner("u_" + "0" * 32)
@@ -80,8 +83,9 @@ class Script:
 class World:
     """A repository in a folder with a clock that is moved by hand, and a receiver."""
 
-    def __init__(self, root: Path) -> None:
-        create_folder(root)
+    def __init__(self, root: Path, url: str | None = None) -> None:
+        create_folder(root, database_url=url)
+        self.url = url
         self.clock = SettableClock(NOW)
         self.root = root
         self.folder = self.open()
@@ -89,7 +93,7 @@ class World:
         self.write(lambda tx: self.folder.system.subjects.registry.create_namespace(tx, OWNER, "bank"))
 
     def open(self) -> RepositoryFolder:
-        return open_folder(self.root, clock=self.clock)
+        return open_folder(self.root, database_url=self.url, clock=self.clock)
 
     def write(self, operation: Callable[[Transaction], Result]) -> Result:
         self.clock.advance(SECOND)
@@ -121,9 +125,13 @@ class World:
         return list(reversed(found))
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path / "work")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    url = None
+    if request.param == "postgresql":
+        databases: "Databases" = request.getfixturevalue("postgresql")
+        url = databases.empty()
+    made = World(tmp_path / "work", url)
     yield made
     made.folder.close()
 
