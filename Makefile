@@ -42,10 +42,9 @@ bench: $(VENV)/.dev ## Measure beside the peers; docs/benchmarks.md keeps the la
 docs: $(VENV)/.dev ## Check that the documentation is complete and its examples run
 	@$(PYTEST) -q tests/docs
 
-serve: $(VENV)/.demo ## Serve the repository of this folder over HTTP
-	@$(BIN)/stemma serve --help >/dev/null 2>&1 || { \
-	  echo "This release has no server yet: 'stemma' works in a folder, without one. Try 'make demo'."; exit 1; }
-	@$(BIN)/stemma serve
+serve: $(VENV)/.serve ## Serve what 'make demo' made, or else the repository of this folder
+	@if test -e .stemma -o ! -e stemma-demo/.stemma; then $(BIN)/stemma serve; \
+	  else $(BIN)/stemma serve --repo stemma-demo; fi
 
 clean: ## Remove the virtual environment and every cache
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
@@ -64,7 +63,12 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/.python
 	@$(PIP) --editable '.[demo]'
 	@touch $@
 
+$(VENV)/.serve: pyproject.toml | $(VENV)/.python
+	@echo "Installing Stemma and what its server needs into $(VENV) ..."
+	@$(PIP) --editable '.[server]'
+	@touch $@
+
 $(VENV)/.dev: pyproject.toml | $(VENV)/.python
 	@echo "Installing Stemma and what its tests need into $(VENV) ..."
 	@$(PIP) --editable '.[dev]'
-	@touch $@ $(VENV)/.demo
+	@touch $@ $(VENV)/.demo $(VENV)/.serve
