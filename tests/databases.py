@@ -1,12 +1,14 @@
 """The databases that one test is run on in turn: what asks for the fixture `each_database` is run on each.
 
-`new_connection` is for tests of stores: a transaction on every table, which is never committed, at most SHARED at a
-time. `new_database` is for tests that commit. Both give what the present turn says, SQLite where a test asks for none.
+`new_connection` is for tests of stores: a transaction on every table, which is never committed. A test uses at most
+SHARED at a time; the first lasts longest. `new_database` is for tests that commit. Both give what the present turn says,
+SQLite where a test asks for none.
 """
 
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +40,7 @@ class Turn:
     shared: Sequence[str] = ()
     closing: ExitStack = field(default_factory=ExitStack)
     opened: list[Connection] = field(default_factory=list)
+    gate: threading.Lock = field(default_factory=threading.Lock)
 
     def server(self) -> PostgresqlServer:
         """Return a database of this test's own, which is dropped at its end."""
@@ -72,14 +75,15 @@ def new_connection() -> Connection:
     present = _turns[-1]
     if present.kind == "sqlite":
         return open_memory()
-    number = len(present.opened)
-    if number >= len(present.shared):
-        present.opened[number - len(present.shared)].close()  # generated tests make many, one after the other
-    server = PostgresqlServer(present.shared[number % len(present.shared)])
-    connection = server.open_writer()
-    present.opened.append(connection)
-    present.closing.callback(connection.close)
-    server.begin(connection, frozenset({EVERY_LOG}))
+    with present.gate:
+        number, others = len(present.opened), len(present.shared) - 1
+        if number > others:
+            present.opened[number - others].close()  # generated tests make many, one after the other
+        server = PostgresqlServer(present.shared[1 + (number - 1) % others if number else 0])
+        connection = server.open_writer()
+        present.opened.append(connection)
+        present.closing.callback(connection.close)
+        server.begin(connection, frozenset({EVERY_LOG}))
     return connection
 
 

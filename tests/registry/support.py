@@ -72,14 +72,14 @@ class World:
 
     def do(self, operation: Callable[[Transaction], Result]) -> Result:
         self.now += SECOND
-        self.connection.script("SAVEPOINT operation")
+        self.connection.script_ahead("SAVEPOINT operation")
         try:
             result = operation(Transaction(self.connection, self.now))
+            self.connection.script("RELEASE operation")
         except BaseException:
             self.connection.script("ROLLBACK TO operation")
             self.connection.script("RELEASE operation")
             raise
-        self.connection.script("RELEASE operation")
         return result
 
     def files(self, text: str) -> Digest:

@@ -214,6 +214,7 @@ def test_a_deadlock_is_run_again(url: str) -> None:
         first_time = runs.count(names[0]) == 1
         for name in names:
             tx.records.put(Digest.of(name.encode()), name.encode())
+            tx.connection.settle()
             if first_time and name == names[0]:
                 meet.wait(10)
 

@@ -48,7 +48,8 @@ class Dialect:
     None where only a mistake in this program explains it. `is_lost` says whether a connection is gone for good,
     `is_passing` whether running the same transaction again may succeed where it failed with this exception.
     `generation` tells committed states apart, None where the database cannot. `stream` returns rows of a query one by
-    one, without holding them all; `script` runs what needs no parameters and returns a cursor.
+    one, without holding them all; `script` runs what needs no parameters and returns a cursor. Where a dialect
+    `is_careful` each operation of a batch has a savepoint of its own, else only after one of them failed.
     """
 
     name: str
@@ -58,17 +59,22 @@ class Dialect:
     in_transaction: Callable[[Any], bool]
     script: Callable[[Any, str], Any]
     is_lost: Callable[[Any], bool] = lambda _driver: False
+    is_spoilt: Callable[[Any], bool] = lambda _driver: False
+    is_careful: bool = True
     is_passing: Callable[[BaseException], bool] = lambda _error: False
     generation: Callable[[Any], int | None] = lambda _driver: None
     stream: Callable[[Any, str, Any], Iterator[tuple[Any, ...]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Compiled:
+class Compiled:
+    """A statement's text for one dialect, and what it must be run with."""
+
     sql: str
     names: frozenset[str]
     constants: Mapping[str, object]
     lists: tuple[str, ...]
+    changes: bool
 
 
 class Statement:
@@ -83,9 +89,9 @@ class Statement:
     def __init__(self, element: Executable, keys: Sequence[str] | None = None) -> None:
         self.element = element
         self.keys = keys
-        self._compiled: dict[str, _Compiled] = {}
+        self._compiled: dict[str, Compiled] = {}
 
-    def compiled(self, dialect: Dialect) -> _Compiled:
+    def compiled(self, dialect: Dialect) -> Compiled:
         """Return the SQL text for `dialect` and what it must be run with."""
         found = self._compiled.get(dialect.name)
         if found is None:
@@ -93,7 +99,7 @@ class Statement:
         return found
 
 
-def _compile(element: Executable, keys: Sequence[str] | None, dialect: Dialect) -> _Compiled:
+def _compile(element: Executable, keys: Sequence[str] | None, dialect: Dialect) -> Compiled:
     if not isinstance(element, ClauseElement):
         raise TypeError(f"{element!r} is not a statement of SQLAlchemy Core")
     compiled = element.compile(dialect=dialect.compiler, column_keys=keys)
@@ -104,7 +110,8 @@ def _compile(element: Executable, keys: Sequence[str] | None, dialect: Dialect) 
     binds = compiled.binds
     constants = {name: value for name, value in compiled.params.items() if not _is_open(binds.get(name))}
     lists = tuple(name for name, bind in binds.items() if isinstance(bind.type, _List))
-    return _Compiled(compiled.string, frozenset(compiled.params) - constants.keys(), constants, lists)
+    names = frozenset(compiled.params) - constants.keys()
+    return Compiled(compiled.string, names, constants, lists, changes=element.is_dml)
 
 
 def _is_open(bind: BindParameter[Any] | None) -> bool:
@@ -118,10 +125,11 @@ class Connection:
     where the database cannot answer now, and CorruptError where the file is damaged.
     """
 
-    __slots__ = ("dialect", "driver", "place", "serial")
+    __slots__ = ("changes", "dialect", "driver", "place", "serial")
 
     def __init__(self, driver: Driver, dialect: Dialect, place: str) -> None:
         self.serial = next(_SERIALS)
+        self.changes = 0
         self.driver = driver
         self.dialect = dialect
         self.place = place
@@ -160,8 +168,21 @@ class Connection:
         except Exception as error:
             raise self._translated(error) from error
 
+    def send(self, statement: Statement, /, **parameters: object) -> None:
+        """Change rows where nobody asks how many; on PostgreSQL a failure may show only at the next answer."""
+        self.run(statement, **parameters)
+
+    def demand(self, statement: Statement, otherwise: Callable[[], StemmaError], /, **parameters: object) -> None:
+        """Change rows; where there are none, raise what `otherwise` returns, perhaps as late as for `send`."""
+        if not self.run(statement, **parameters):
+            raise otherwise()
+
+    def script_ahead(self, sql: str) -> None:
+        """Run one statement that needs no parameters and answers nothing; a failure may show as for `send`."""
+        self.script(sql)
+
     def run_many(self, statement: Statement, rows: Sequence[Mapping[str, object]]) -> None:
-        """Run `statement` once for each set of parameters."""
+        """Run `statement` once for each set of parameters; a failure may show as for `send`."""
         if not rows:
             return
         compiled = statement.compiled(self.dialect)
@@ -192,6 +213,9 @@ class Connection:
             raise self._translated(error) from error
         return rows
 
+    def settle(self) -> None:
+        """Wait until all that was sent is done, and raise what failed."""
+
     def commit(self) -> None:
         """Make durable what was done; UnavailableError where the database undid it instead."""
         try:
@@ -214,9 +238,18 @@ class Connection:
         """Whether nothing more can be done with it."""
         return self.dialect.is_lost(self.driver)
 
+    def was_ended(self) -> bool:
+        """Return whether a connection that lay idle was ended by the other side."""
+        return self.is_lost
+
     def is_passing(self, error: BaseException) -> bool:
         """Return whether running the same transaction again may succeed where it failed with `error`."""
         return self.is_lost or self.dialect.is_passing(error)
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether the transaction that is open can only be rolled back."""
+        return self.is_lost or self.dialect.is_spoilt(self.driver)
 
     @property
     def in_transaction(self) -> bool:
@@ -233,12 +266,12 @@ class Connection:
         cursor.execute(compiled.sql, self._checked(compiled, parameters))
         return cursor
 
-    def _checked(self, compiled: _Compiled, parameters: Mapping[str, object]) -> Mapping[str, object]:
+    def _checked(self, compiled: Compiled, parameters: Mapping[str, object]) -> Mapping[str, object]:
         if parameters.keys() != compiled.names:
             raise TypeError(_mismatch(compiled, parameters))
         return self._fill(compiled, parameters) if compiled.constants or compiled.lists else parameters
 
-    def _fill(self, compiled: _Compiled, parameters: Mapping[str, object]) -> Mapping[str, object]:
+    def _fill(self, compiled: Compiled, parameters: Mapping[str, object]) -> Mapping[str, object]:
         filled = {**compiled.constants, **parameters}
         for name in compiled.lists:
             values = filled[name]
@@ -251,7 +284,7 @@ class Connection:
         return self.dialect.translate(error, self.place) or error
 
 
-def _mismatch(compiled: _Compiled, parameters: Mapping[str, object]) -> str:
+def _mismatch(compiled: Compiled, parameters: Mapping[str, object]) -> str:
     return f"this statement takes {sorted(compiled.names)}, not {sorted(parameters)}: {compiled.sql}"
 
 

@@ -141,17 +141,19 @@ class Executor:
         """Begin on an idle connection, or on a new one where those that were idle have been lost."""
         while True:
             try:
-                connection, idle = self._readers.pop(), True
+                connection = self._readers.pop()
             except IndexError:
-                connection, idle = self._database.open_reader(), False
+                connection = self._database.open_reader()
+            else:
+                if connection.was_ended():
+                    connection.close()
+                    continue
             try:
-                connection.script("BEGIN")
+                connection.script_ahead("BEGIN")
             except BaseException:
                 connection.close()
-                if not (idle and connection.is_lost):
-                    raise
-            else:
-                return connection
+                raise
+            return connection
 
     def _enter_refusal(self, error: StemmaError) -> None:
         enter = self._on_refusal

@@ -165,7 +165,7 @@ class DatabaseLedger:
             for row in rows
         ]
         if len(added) == 1:
-            self._connection.run(_ADD, **added[0])
+            self._connection.send(_ADD, **added[0])
         else:
             self._connection.run_many(_ADD, added)
         if tiles:
@@ -213,7 +213,7 @@ class DatabaseLedger:
     def add_checkpoint(self, namespace: str, checkpoint: StoredCheckpoint) -> None:
         """Store a checkpoint; AlreadyExistsError where there is one of its size, RuntimeError as for `add`."""
         self._check_locked(namespace)
-        self._connection.run(
+        self._connection.send(
             _ADD_CHECKPOINT, namespace=namespace, size=checkpoint.size, time=checkpoint.time, note=checkpoint.note
         )
 
@@ -233,8 +233,8 @@ class DatabaseRecords:
 
     def put(self, digest: Digest, data: bytes) -> None:
         """Store `data`; storing it again changes nothing."""
-        if self._connection.run(_PUT_RECORD, digest=digest.raw, data=data):
-            self._put[digest] = data
+        self._connection.send(_PUT_RECORD, digest=digest.raw, data=data)
+        self._put[digest] = data
 
     def read(self, digest: Digest) -> bytes | None:
         """Return the bytes of a record."""

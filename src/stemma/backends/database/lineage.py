@@ -57,11 +57,16 @@ _LINK = Statement(
     .returning(nodes.c.id)
 )
 _NAME = Statement(
-    add_up(nodes, ("name",), "children")
-    .values(name=bindparam("name"), is_linked=0, parents=0, children=1)
-    .returning(nodes.c.id)
+    add_up(nodes, ("name",), "children").values(name=bindparam("name"), is_linked=0, parents=0, children=1)
 )
-_CONNECT = Statement(insert(edges).values(child=bindparam("of"), parent=bindparam("origin"), kind=bindparam("code")))
+_CONNECT = Statement(
+    insert(edges).from_select(
+        ["child", "parent", "kind"],
+        select(bindparam("of", type_=WHOLE), nodes.c.id, bindparam("code", type_=WHOLE)).where(
+            nodes.c.name == bindparam("origin")
+        ),
+    )
+)
 
 
 class _Direction:
@@ -132,12 +137,16 @@ class DatabaseLineage:
         """Write the edges to a node's parents with the codes of their kinds, and parents not yet named."""
         if node is None:
             node = self._one(_LINK, named=child, degree=len(edges))
-        parents = [self._one(_NAME, name=name) for name, _ in edges]
-        added = [{"of": node, "origin": parent, "code": code} for parent, (_, code) in zip(parents, edges, strict=True)]
-        self._connection.run_many(_CONNECT, added)
+        for name, code in edges:
+            self._connection.send(_NAME, name=name)
+            self._connection.demand(_CONNECT, _gone, of=node, origin=name, code=code)
 
     def _one(self, statement: Statement, **parameters: object) -> int:
         row = self._connection.one(statement, **parameters)
         if row is None:
-            raise CorruptError("a node of lineage is gone", place="table nodes", hint=CHECK_HINT)
+            raise _gone()
         return int(row[0])
+
+
+def _gone() -> CorruptError:
+    return CorruptError("a node of lineage is gone", place="table nodes", hint=CHECK_HINT)

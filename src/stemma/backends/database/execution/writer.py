@@ -2,6 +2,9 @@
 
 A batch that failed for a reason that passes, such as a deadlock or a connection lost before the commit, is run again a
 few times; one whose commit was lost is not, since it may have happened.
+
+Where savepoints are dear, a batch is first run without. An operation that fails before it changed anything has simply
+failed; after another failure nobody can tell whose changes are whose, and the batch is run again with savepoints.
 """
 
 import random
@@ -10,7 +13,7 @@ from collections import deque
 from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NoReturn
 
 from stemma.backends.database.dialect import Connection
 from stemma.backends.database.execution.queued import Boundary, Database, Deliver, Queued, Refusals
@@ -23,6 +26,10 @@ BATCH_SECONDS = 0.05
 SYSTEM_LOG = frozenset({SYSTEM_NAMESPACE})
 _TRIES = 4
 _PAUSE = 0.02
+
+
+class _SpoiltError(Exception):
+    """Operations of a batch have failed, and it cannot be told which."""
 
 
 class Writer:
@@ -73,11 +80,16 @@ class Writer:
 
     def _run(self, batch: list[Queued[Any]], *, joinable: bool) -> None:
         """Run the operations in `batch`, and each that may still join it; commit them all or none."""
+        careful = False
         for left in reversed(range(_TRIES)):
             self._commits = False
             try:
-                self._attempt(batch, joinable=joinable)
+                try:
+                    self._attempt(batch, joinable=joinable, careful=careful)
+                except _SpoiltError:
+                    self._attempt(batch, joinable=False, careful=True)
             except BaseException as error:  # noqa: BLE001 - whatever it is, the callers wait for an answer
+                careful = True
                 connection, commits = self._connection, self._commits
                 passing = connection is not None and connection.is_passing(error)
                 unknown = commits and connection is not None and connection.is_lost
@@ -89,13 +101,22 @@ class Writer:
                     queued.fail(_unknown(error) if unknown else _unstored(error))
             return
 
-    def _attempt(self, batch: list[Queued[Any]], *, joinable: bool) -> None:
+    def _attempt(self, batch: list[Queued[Any]], *, joinable: bool, careful: bool) -> None:
         connection, locked = self._begin(batch)
+        run_one = self._run_one if careful or connection.dialect.is_careful else self._run_boldly
         deadline = time.monotonic() + BATCH_SECONDS
         for queued in batch:
-            self._run_one(connection, queued)
+            run_one(connection, queued)
         while joinable and time.monotonic() < deadline and (joined := self._next(batch, locked)):
-            self._run_one(connection, joined)
+            run_one(connection, joined)
+        try:
+            connection.settle()
+        except BaseException as error:
+            if careful or connection.is_passing(error):
+                raise
+            self._give_up(connection, error)
+        if connection.is_spoilt:
+            self._give_up(connection, None)
         self._on_boundary("commit")
         self._commits = True
         connection.commit()
@@ -120,9 +141,25 @@ class Writer:
                 return queued
         return None
 
+    def _give_up(self, connection: Connection, error: BaseException | None) -> NoReturn:
+        connection.script("ROLLBACK")
+        raise _SpoiltError from error
+
+    def _run_boldly(self, connection: Connection, queued: Queued[Any]) -> None:
+        queued.error = None
+        before = connection.changes
+        try:
+            queued.result = queued.operation(Transaction(connection, self._clock.now(), logs=queued.logs))
+        except BaseException as error:
+            if connection.is_passing(error):
+                raise
+            if connection.changes != before or connection.is_spoilt:
+                self._give_up(connection, error)
+            queued.fail(error)
+
     def _run_one(self, connection: Connection, queued: Queued[Any]) -> None:
         queued.error = None
-        connection.script("SAVEPOINT operation")
+        connection.script_ahead("SAVEPOINT operation")
         try:
             queued.result = queued.operation(Transaction(connection, self._clock.now(), logs=queued.logs))
             connection.script("RELEASE operation")

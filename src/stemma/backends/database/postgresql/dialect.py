@@ -107,6 +107,10 @@ def _is_lost(driver: psycopg.Connection[Any]) -> bool:
     return bool(driver.closed)
 
 
+def _is_spoilt(driver: psycopg.Connection[Any]) -> bool:
+    return driver.info.transaction_status == TransactionStatus.INERROR
+
+
 def _is_passing(error: BaseException) -> bool:
     cause: BaseException | None = error
     for _ in range(_DEEP):
@@ -141,6 +145,8 @@ POSTGRESQL = Dialect(
     _in_transaction,
     script=_script,
     is_lost=_is_lost,
+    is_spoilt=_is_spoilt,
+    is_careful=False,  # each savepoint takes a transaction id, and two statements
     is_passing=_is_passing,
     stream=_stream,
 )

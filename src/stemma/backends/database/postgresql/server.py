@@ -18,6 +18,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from stemma.backends.database.dialect import Connection, Statement
 from stemma.backends.database.postgresql.address import Address
 from stemma.backends.database.postgresql.dialect import POSTGRESQL
+from stemma.backends.database.postgresql.pipeline import PipelinedConnection
 from stemma.backends.database.schema import IDENTIFY, LEVEL, level, refuse_foreign, refuse_level
 from stemma.backends.database.transaction import ALL_TABLES
 from stemma.errors import AlreadyExistsError, NotFoundError, UnavailableError, UnsupportedError
@@ -197,7 +198,7 @@ class PostgresqlServer:
             raise _unreachable(error, self.place) from None
         driver.prepared_max = _PREPARED
         driver.adapters.register_dumper(int, Int8Dumper)
-        return Connection(driver, POSTGRESQL, self.place)
+        return PipelinedConnection(driver, POSTGRESQL, self.place)
 
 
 def _unreachable(error: psycopg.Error, place: str) -> UnavailableError:

@@ -128,11 +128,11 @@ class DatabaseLabels:
     def put(self, label: Label) -> None:
         """Set a label."""
         here = {"namespace": label.model.namespace, "model": label.model.name, "sequence": label.sequence}
-        self._connection.run(_PUT, **here, key=label.key, value=label.value, text=label.text.raw)
+        self._connection.send(_PUT, **here, key=label.key, value=label.value, text=label.text.raw)
 
     def remove(self, model: ModelName, sequence: int, key: str) -> None:
         """Delete a label."""
-        self._connection.run(_REMOVE, space=model.namespace, of=model.name, number=sequence, called=key)
+        self._connection.send(_REMOVE, space=model.namespace, of=model.name, number=sequence, called=key)
 
     def of(self, model: ModelName, sequence: int) -> Sequence[Label]:
         """Return all labels of one thing."""
@@ -176,7 +176,7 @@ class DatabaseEvidence:
             "sequence": entry.sequence,
             "position": entry.position,
         }
-        self._connection.run(
+        self._connection.send(
             _ADD,
             **here,
             digest=entry.digest.raw,
@@ -220,9 +220,9 @@ class DatabaseRedactions:
 
     def redact(self, text: Digest) -> None:
         """Forget every copy of this text."""
-        self._connection.run(_REDACT_LABELS, of=text.raw)
-        self._connection.run(_REDACT_TITLES, of=text.raw)
-        self._connection.run(_REDACT_MESSAGES, of=text.raw)
+        self._connection.send(_REDACT_LABELS, of=text.raw)
+        self._connection.send(_REDACT_TITLES, of=text.raw)
+        self._connection.send(_REDACT_MESSAGES, of=text.raw)
 
 
 def pack_number(value: float) -> bytes:

@@ -47,7 +47,7 @@ class DatabaseMessages:
         """Add folded texts."""
         here = {"namespace": model.namespace, "model": model.name, "sequence": sequence}
         for text, folded in texts.items():
-            self._connection.run(_ADD, **here, text=text.raw, folded=folded)
+            self._connection.send(_ADD, **here, text=text.raw, folded=folded)
 
     def versions(self, model: ModelName, words: Sequence[str], before: int, limit: int) -> Sequence[Registration]:
         """Return versions whose texts hold each word, newest first."""

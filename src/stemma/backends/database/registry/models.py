@@ -74,7 +74,7 @@ class DatabaseNamespaces:
 
     def add(self, namespace: Namespace) -> None:
         """Add a namespace."""
-        self._connection.run(_ADD_NAMESPACE, name=namespace.name, time=namespace.time)
+        self._connection.send(_ADD_NAMESPACE, name=namespace.name, time=namespace.time)
 
     def find(self, name: str) -> Namespace | None:
         """Return a namespace."""
@@ -96,7 +96,7 @@ class DatabaseModels:
 
     def add(self, model: Model) -> None:
         """Add a model."""
-        self._connection.run(_ADD, space=model.name.namespace, of=model.name.name, at=model.time, by=model.actor)
+        self._connection.send(_ADD, space=model.name.namespace, of=model.name.name, at=model.time, by=model.actor)
 
     def find(self, name: ModelName) -> Model | None:
         """Return a model."""
@@ -110,11 +110,11 @@ class DatabaseModels:
 
     def entitle(self, name: ModelName, title: str | None, key: bytes | None, text: Digest | None) -> None:
         """Give the model another title, or none."""
-        self._connection.run(_ENTITLE, space=name.namespace, of=name.name, spelled=title, key=key, text=raw(text))
+        self._connection.send(_ENTITLE, space=name.namespace, of=name.name, spelled=title, key=key, text=raw(text))
 
     def describe(self, name: ModelName, text: Digest | None) -> None:
         """Give the model another description, or none."""
-        self._connection.run(_DESCRIBE, space=name.namespace, of=name.name, text=raw(text))
+        self._connection.send(_DESCRIBE, space=name.namespace, of=name.name, text=raw(text))
 
     def page(self, namespace: str, after: str, limit: int) -> Sequence[Model]:
         """Return models whose names follow `after`."""

@@ -82,7 +82,7 @@ class DatabaseBranches:
     def add(self, branch: Branch) -> None:
         """Add a branch."""
         space, of = branch.model.namespace, branch.model.name
-        self._connection.run(
+        self._connection.send(
             _ADD_BRANCH, namespace=space, model=of, name=branch.name, head=branch.head, start=branch.start
         )
 
@@ -125,30 +125,31 @@ class DatabaseAliases:
     def put(self, alias: Alias, before: Digest | None) -> None:
         """Move or create an alias."""
         space, of, name = alias.model.namespace, alias.model.name, alias.name
+
+        def moved() -> ConflictError:
+            return _moved(alias.model, name)
+
         if before is None:
             row = {"name": name, "sequence": alias.sequence, "digest": alias.digest.raw, "top": alias.top}
-            changed = self._connection.run(_ADD_ALIAS, namespace=space, model=of, **row)
+            self._connection.demand(_ADD_ALIAS, moved, namespace=space, model=of, **row)
         else:
             held = {"space": space, "of": of, "called": name, "before": before.raw}
-            changed = self._connection.run(
-                _PUT_ALIAS, **held, number=alias.sequence, to=alias.digest.raw, position=alias.top
+            self._connection.demand(
+                _PUT_ALIAS, moved, **held, number=alias.sequence, to=alias.digest.raw, position=alias.top
             )
-        if not changed:
-            raise _moved(alias.model, name)
 
     def remove(self, model: ModelName, name: str, before: Digest) -> None:
         """Delete an alias."""
         held = {"space": model.namespace, "of": model.name, "called": name, "before": before.raw}
-        if not self._connection.run(_REMOVE_ALIAS, **held):
-            raise _moved(model, name)
+        self._connection.demand(_REMOVE_ALIAS, lambda: _moved(model, name), **held)
 
     def protect(self, model: ModelName, name: str) -> None:
         """Protect a name."""
-        self._connection.run(_PROTECT, namespace=model.namespace, model=model.name, name=name)
+        self._connection.send(_PROTECT, namespace=model.namespace, model=model.name, name=name)
 
     def unprotect(self, model: ModelName, name: str) -> None:
         """Protect a name no longer."""
-        self._connection.run(_UNPROTECT, space=model.namespace, of=model.name, called=name)
+        self._connection.send(_UNPROTECT, space=model.namespace, of=model.name, called=name)
 
     def protected(self, model: ModelName) -> Sequence[str]:
         """Return the protected names of a model."""
@@ -166,7 +167,7 @@ class DatabaseMoves:
 
     def add(self, move: Move) -> None:
         """Append a move."""
-        self._connection.run(
+        self._connection.send(
             _ADD_MOVE,
             namespace=move.model.namespace,
             model=move.model.name,

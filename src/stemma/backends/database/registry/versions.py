@@ -134,7 +134,7 @@ class DatabaseVersions:
     def add(self, version: Registration) -> None:
         """Add a version and make it the model's last."""
         space, of = version.model.namespace, version.model.name
-        self._connection.run(
+        self._connection.send(
             _ADD,
             namespace=space,
             model=of,
@@ -150,8 +150,9 @@ class DatabaseVersions:
             withdrawn=None,
             reason=None,
         )
-        if not self._connection.run(_RAISE, space=space, of=of, previous=version.sequence - 1):
-            raise ConflictError(f"v{version.sequence} does not follow the last version of {version.model}")
+        self._connection.demand(
+            _RAISE, lambda: _does_not_follow(version), space=space, of=of, previous=version.sequence - 1
+        )
 
     def find(self, model: ModelName, sequence: int) -> Registration | None:
         """Return the version with this sequence number."""
@@ -187,7 +188,7 @@ class DatabaseVersions:
     def withdraw(self, model: ModelName, sequence: int, time: int, reason: Digest | None) -> None:
         """Mark a version as withdrawn."""
         here = {"space": model.namespace, "of": model.name, "number": sequence}
-        self._connection.run(_WITHDRAW, **here, at=time, why=raw(reason))
+        self._connection.send(_WITHDRAW, **here, at=time, why=raw(reason))
 
     def holders(self, digest: Digest) -> Sequence[ModelName]:
         """Return the models under which a version is registered."""
@@ -242,7 +243,7 @@ class DatabaseNumbers:
             raise ConflictError(f"{model} has no version v{sequence} to bind {number} to")
         if branch is None:
             raise AlreadyExistsError(f"v{sequence} of {model} has a number of this kind already")
-        self._connection.run(
+        self._connection.send(
             _BIND,
             namespace=space,
             model=of,
@@ -291,3 +292,7 @@ def registration(row: tuple[Any, ...]) -> Registration:
         reason=digest(reason),
         tainted=taint is not None,
     )
+
+
+def _does_not_follow(version: Registration) -> ConflictError:
+    return ConflictError(f"v{version.sequence} does not follow the last version of {version.model}")
