@@ -213,11 +213,13 @@ CASES: dict[str, Case] = {
             records=(),
             texts=(TextGiven(commitment="sha256:" + "0" * 64, salt="", text=None),),
             people=(PersonGiven(pseudonym="u_" + "0" * 32, name="Somebody"),),
+            manifests=(),
             path=(),
             note="x",
             keys=(),
         ),
-        "entries records texts.commitment texts.salt texts.text people.pseudonym people.name path note keys trusted",
+        "entries records manifests texts.commitment texts.salt texts.text people.pseudonym people.name path note keys "
+        "trusted",
         namespace="namespace",
     ),
     "exchange.import": case(
@@ -228,11 +230,13 @@ CASES: dict[str, Case] = {
             records=(),
             texts=(TextGiven(commitment="sha256:" + "0" * 64, salt="", text=None),),
             people=(PersonGiven(pseudonym="u_" + "0" * 32, name="Somebody"),),
+            manifests=(),
             note="x",
             keys=(),
             branch="main",
         ),
-        "entry path records texts.commitment texts.salt texts.text people.pseudonym people.name note keys branch",
+        "entry path records manifests texts.commitment texts.salt texts.text people.pseudonym people.name note keys "
+        "branch",
         namespace="namespace",
     ),
     "exchange.number": case(

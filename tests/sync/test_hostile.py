@@ -270,8 +270,8 @@ def test_a_rewritten_log_is_refused(source: Repository, target: Repository, tmp_
 
 
 def test_files_go_before_the_entries(source: Repository, target: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stemma.client.syncing.content.Content.send", lambda *_: 0)
-    with pytest.raises(NotFoundError, match="manifest"):
+    monkeypatch.setattr("stemma.client.local.transfer.LocalTransfer.take", lambda *_: 0)
+    with pytest.raises(NotFoundError, match="content"):
         sync(source, target)
     assert untouched(target)
 
@@ -312,6 +312,7 @@ def first_part(source: Repository, **members: Any) -> ReceiveEntries:  # noqa: A
         records=part.records,
         texts=(),
         people=(),
+        manifests=(),
         path=part.path,
         note=offer.note or "",
         keys=offer.keys,
@@ -427,7 +428,7 @@ def test_a_manifest_that_one_never_had_is_not_given(source: Repository, target: 
     admin = somebody(target, Role.ADMIN, "team")
     write(target, trust_keys_of(thief, target), "_system")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stemma.client.syncing.content.Content.send", lambda *_: 0)
+        patch.setattr("stemma.client.syncing.content.Content.send", lambda *_: ())
         with pytest.raises(NotFoundError, match="manifest"):
             sync(thief, admin)
 

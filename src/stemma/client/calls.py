@@ -3,11 +3,13 @@
 `client.local` answers in this process, `client.remote` over HTTP. Every error that leaves them is a StemmaError.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from stemma.artifacts.manifest import Manifest
+from stemma.artifacts.ports import SourceFile
 from stemma.artifacts.verification import Report
 from stemma.client.files.checkout import Checkout
 from stemma.client.files.transfer import Stored
@@ -19,6 +21,7 @@ from stemma.ledger.evidence.pins import Pin
 from stemma.operations import Operation
 from stemma.operations.requests import Request
 from stemma.operations.views import View
+from stemma.records import Digest
 from stemma.upkeep import Report as JobReport
 
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 
 Asked = TypeVar("Asked", bound=Request)
 Answered = TypeVar("Answered", bound=View)
+
+
+Opened = Callable[[Collection[Digest]], AbstractContextManager[Sequence[SourceFile]]]
+"""Opens contents by their digests."""
 
 
 class Wire(Protocol):
@@ -41,6 +48,19 @@ class Wire(Protocol):
 
     def check_out(self, wanted: Wanted, destination: Path, *, overwrite: bool, progress: Progress) -> Checkout:
         """Write the files into `destination`, as `client.files.checkout.check_out` says."""
+        ...
+
+    def opened(
+        self, wanted: Sequence[Wanted], digests: Collection[Digest]
+    ) -> AbstractContextManager[Sequence[SourceFile]]:
+        """Open the contents with `digests` of some versions, each once, to be stored elsewhere."""
+        ...
+
+    def take(self, namespace: str, manifests: Sequence[Manifest], opened: Opened) -> int:
+        """Store the contents of manifests that are not here, as `opened` opens them; return how many bytes they have.
+
+        They may then be named in versions of `namespace`; the manifests themselves are not stored.
+        """
         ...
 
     def check(self, wanted: Wanted, progress: Progress) -> Iterator[tuple[str, str]]:

@@ -4,12 +4,13 @@ What is kept is checked, byte by byte, each time that it is used; what is not ri
 that is larger than the whole cache may be goes past it.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from stemma.artifacts.manifest import Manifest
-from stemma.client.calls import Wire
+from stemma.artifacts.ports import SourceFile
+from stemma.client.calls import Opened, Wire
 from stemma.client.files.beneath import Beneath
 from stemma.client.files.checkout import Checkout, check_out
 from stemma.client.files.copies import Copies
@@ -17,6 +18,7 @@ from stemma.client.files.transfer import Stored, filled, told
 from stemma.client.files.wanted import Wanted
 from stemma.client.progress import Progress
 from stemma.client.remote.cache import Cache
+from stemma.records import Digest
 
 
 class Checkouts:
@@ -59,6 +61,16 @@ class Checkouts:
         """Return a verified folder with the files; it is not cleared away before the repository is closed."""
         manifest = self._wire.manifest(wanted)
         return self._held.enter_context(self._kept(wanted, manifest, progress))
+
+    def opened(
+        self, wanted: Sequence[Wanted], digests: Collection[Digest]
+    ) -> AbstractContextManager[Sequence[SourceFile]]:
+        """Open contents of versions, past what is kept: they are wanted once."""
+        return self._wire.opened(wanted, digests)
+
+    def take(self, namespace: str, manifests: Sequence[Manifest], opened: Opened) -> int:
+        """Store the contents of manifests that the server lacks."""
+        return self._wire.take(namespace, manifests, opened)
 
     def check(self, wanted: Wanted, progress: Progress) -> Iterator[tuple[str, str]]:
         """Fetch every file again, past what is kept; yield (path, what is wrong)."""

@@ -4,19 +4,23 @@ Files are cut, hashed and encoded here; the server is asked what it has, is sent
 anything is seen. The same push, repeated after it was interrupted, sends what is missing.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
 from stemma.artifacts.manifest import Manifest, ManifestFile
-from stemma.artifacts.uploads.packing import Packing
+from stemma.artifacts.ports import SourceFile
+from stemma.artifacts.uploads.packing import AddedFile, Packing
 from stemma.artifacts.uploads.writing import PackWriter
-from stemma.client.calls import Run
+from stemma.client.calls import Opened, Run
 from stemma.client.files.checkout import Checkout, check_out
 from stemma.client.files.folders import Folder, describe, list_folder
+from stemma.client.files.moving import check_taken
 from stemma.client.files.transfer import Stored, told, told_of
 from stemma.client.files.wanted import Wanted
 from stemma.client.progress import Progress
@@ -28,6 +32,7 @@ from stemma.client.remote.bytes.sessions import Session, Sessions, key_of
 from stemma.client.remote.cache import asker_of
 from stemma.client.remote.transport import Reply, Transport
 from stemma.errors import CorruptError, NotFoundError, UnsupportedError
+from stemma.operations.files.uploads import ABANDON, OfUpload
 from stemma.operations.requests import OfReference
 from stemma.operations.versions import FILES
 from stemma.records import Digest
@@ -84,6 +89,41 @@ class RemoteTransfer:
         with told(progress, "Fetching", manifest.size):
             return check_out(manifest, stored, contents, destination, overwrite=overwrite, progress=progress.advance)
 
+    @contextmanager
+    def opened(self, wanted: Sequence[Wanted], digests: Collection[Digest]) -> Iterator[Sequence[SourceFile]]:
+        """Fetch contents of versions into a folder for the while, each verified."""
+        left = set(digests)
+        with tempfile.TemporaryDirectory(prefix="stemma-") as place, ExitStack() as stack:
+            files: list[SourceFile] = []
+            for number, each in enumerate(wanted):
+                found = {file.digest: file for file in self.manifest(each).files if file.digest in left}
+                left -= found.keys()
+                part = Manifest.of(replace(file, path=file.digest.hex) for file in found.values())
+                where = {file.digest: file for file in found.values()}
+                contents = RemoteContents(self.transport, each.reference)
+                folder = Path(place) / str(number)
+                if found:
+                    check_out(part, where, contents, folder)
+                    files += stack.enter_context(list_folder(folder)).files
+            yield files
+
+    def take(self, namespace: str, manifests: Sequence[Manifest], opened: Opened) -> int:
+        """Send the contents of manifests that the server lacks."""
+        listed = {file.digest: file for manifest in manifests for file in manifest.files}
+        sessions = Sessions(self.run, self.cache / _UPLOADS, namespace)
+        key = key_of((str(self.transport.address), asker_of(self.transport.token), namespace, *sorted(listed)))
+        with sessions.use(key) as session:
+            missing = set(listed) - RemoteKnown(self.transport, session).files(sorted(listed))
+            if not missing:
+                self.run(ABANDON, OfUpload(upload=session.id))
+                return 0
+            with opened(missing) as files, Sender(self.transport, self.run, session) as sender:
+                added, packs = self._send(session, sender, namespace, files, lambda _: None)
+            check_taken(added, missing)
+            contents = (ManifestFile(digest.hex, listed[digest].size, digest) for digest in missing)
+            self._commit(session, packs, Manifest.of(contents))
+        return sum(listed[digest].size for digest in missing)
+
     def check(self, wanted: Wanted, progress: Progress) -> Iterator[tuple[str, str]]:
         """Fetch every file again, and yield (path, what is wrong) of those that are not what they were."""
         manifest = self.manifest(wanted)
@@ -106,19 +146,30 @@ class RemoteTransfer:
         return key_of((str(self.transport.address), asker_of(self.transport.token), namespace, *listed))
 
     def _store(self, session: Session, namespace: str, folder: Folder, progress: Progress) -> Stored:
-        drafts = self.cache / _DRAFTS
         with told(progress, "Sending", folder.size), Sender(self.transport, self.run, session) as sender:
-            writer = PackWriter(lambda: NamelessDraft(drafts), namespace, on_closed=sender.take)
-            known = RemoteKnown(self.transport, session)
-            with Packing(writer, known, progress=progress.advance) as packing:
-                added = packing.add(folder.files)
-                packs = packing.finish()
-                sender.finish()
+            added, packs = self._send(session, sender, namespace, folder.files, progress.advance)
         manifest = describe(folder, added)
-        digest = self._commit(session, [pack.id for pack in packs], manifest)
+        digest = self._commit(session, packs, manifest)
         if digest != manifest.digest:
             raise CorruptError(f"the server stored {digest}, not {manifest.digest}", place=str(self.transport.address))
         return told_of(folder, added, manifest, manifest.digest)
+
+    def _send(
+        self,
+        session: Session,
+        sender: Sender,
+        namespace: str,
+        files: Iterable[SourceFile],
+        progress: Callable[[int], None],
+    ) -> tuple[tuple[AddedFile, ...], list[str]]:
+        """Send the packs that files make; return what became of each file, and the ids of the packs."""
+        drafts = self.cache / _DRAFTS
+        writer = PackWriter(lambda: NamelessDraft(drafts), namespace, on_closed=sender.take)
+        with Packing(writer, RemoteKnown(self.transport, session), progress=progress) as packing:
+            added = packing.add(files)
+            packs = packing.finish()
+            sender.finish()
+        return added, [pack.id for pack in packs]
 
     def _commit(self, session: Session, packs: list[str], manifest: Manifest) -> str:
         """Ask for the commit, and again as long as it goes on."""

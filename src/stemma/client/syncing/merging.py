@@ -103,9 +103,9 @@ class _Merge:
         branch = self._branch(model, str(entry.facts["branch"]))
         self.sent.versions += 1
         if self.meeting.plan:
-            self.sent.bytes += self.content.measure(registering.wanted)
+            self.content.measure([registering.wanted])
             return
-        self.sent.bytes += self.content.send([registering.wanted])
+        manifests = self.content.send([registering.wanted])
         origin = self.standing.origin
         asked = ProveEntry(namespace=entry.namespace, index=entry.sequence, size=origin.checkpoint.size)
         needed, commitments = needs(entry, Brought(records))
@@ -116,6 +116,7 @@ class _Merge:
             records=tuple(records[digest].decode() for digest in sorted(needed) if digest in records),
             texts=texts_given(part, commitments),
             people=people_given(part),
+            manifests=manifests,
             note=origin.note,
             keys=self.standing.offer.keys,
             branch=branch,

@@ -25,11 +25,10 @@ MOST_ENTRIES = 500
 
 @dataclass(slots=True)
 class Sent:
-    """What went over: entries, versions among them, and bytes of files that were new to the target."""
+    """What went over: entries, and versions among them."""
 
     entries: int = 0
     versions: int = 0
-    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,9 @@ def send_log(source: Calls, target: Calls, standing: Standing, content: Content,
         while size < end:
             part = read_part(source, standing, size)
             versions = [each.wanted for each in registrations(part)]
-            sent.bytes += content.send(versions)
+            manifests = content.send(versions)
             sent.versions += len(versions)
-            done = target.run(RECEIVE, received(part, standing)).size
+            done = target.run(RECEIVE, received(part, standing, manifests)).size
             if done <= size:
                 raise CorruptError(f"it has {done} entries after {len(part.entries)} arrived", place=target.place)
             progress.advance(done - size)
@@ -82,9 +81,9 @@ def measure_log(source: Calls, standing: Standing, content: Content, progress: P
     try:
         while at < end:
             part = read_part(source, standing, at)
-            for registering in registrations(part):
-                sent.bytes += content.measure(registering.wanted)
-                sent.versions += 1
+            versions = [each.wanted for each in registrations(part)]
+            content.measure(versions)
+            sent.versions += len(versions)
             progress.advance(len(part.entries))
             at += len(part.entries)
     finally:
@@ -102,7 +101,7 @@ def read_part(source: Calls, standing: Standing, first: int) -> PartSent:
     return part
 
 
-def received(part: PartSent, standing: Standing) -> ReceiveEntries:
+def received(part: PartSent, standing: Standing, manifests: tuple[str, ...]) -> ReceiveEntries:
     """Return the request to take a part in; the keys were confirmed before."""
     return ReceiveEntries(
         namespace=standing.origin.namespace,
@@ -111,6 +110,7 @@ def received(part: PartSent, standing: Standing) -> ReceiveEntries:
         records=part.records,
         texts=texts_given(part),
         people=people_given(part),
+        manifests=manifests,
         path=part.path,
         note=standing.origin.note,
         keys=standing.offer.keys,

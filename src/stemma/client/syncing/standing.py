@@ -1,5 +1,6 @@
 """How two logs of one namespace stand to each other, found out by their roots; the source must prove its own."""
 
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,6 +12,9 @@ from stemma.operations.exchange.offering import OFFER, ROOT
 from stemma.operations.exchange.values import LogOffer, ReadRoot
 from stemma.operations.requests import OfNamespace
 from stemma.registry.exchange.origin import Origin
+
+_PATIENCE = 5.0
+_PAUSE = 0.2
 
 
 class Relation(StrEnum):
@@ -44,8 +48,15 @@ class Standing:
 
 
 def offered(source: Calls, namespace: str) -> tuple[LogOffer, Origin]:
-    """Return what the source has, its signatures verified; ConflictError where nothing was signed yet."""
+    """Return what the source has, its signatures verified; ConflictError where nothing was signed yet.
+
+    A server signs within moments of a change, so it is waited for.
+    """
     offer = source.run(OFFER, OfNamespace(namespace=namespace))
+    size, deadline = offer.size, time.monotonic() + _PATIENCE
+    while offer.signed < size and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+        offer = source.run(OFFER, OfNamespace(namespace=namespace))
     if offer.note is None:
         raise ConflictError(
             f"the log of {namespace} was not signed yet",

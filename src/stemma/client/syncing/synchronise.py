@@ -77,8 +77,9 @@ def _bring(
     source: Calls, target: Calls, namespace: str, trust: Trust, *, plan: bool, progress: Progress
 ) -> tuple[Standing, NamespaceSynced]:
     """Bring one namespace up to date; begin anew where the target's log grew meanwhile."""
-    content = Content(source, target, namespace)
+    moved = 0
     for attempt in range(_ATTEMPTS):
+        content = Content(source, target, namespace, moved)
         standing = compare(source, target, namespace)
         if not plan:
             trust.check(source, standing)
@@ -87,6 +88,7 @@ def _bring(
         except ConflictError:
             if plan or attempt == _ATTEMPTS - 1 or compare(source, target, namespace).shared == standing.shared:
                 raise
+            moved = content.bytes
             continue
         if not plan:
             remember(standing.origin)
@@ -99,11 +101,11 @@ def _bring_once(
 ) -> NamespaceSynced:
     match standing.relation:
         case Relation.SAME | Relation.AHEAD:
-            return _synced(standing, Sent())
+            return _synced(standing, Sent(), content)
         case Relation.NEW | Relation.BEHIND:
             if plan:
-                return _synced(standing, measure_log(source, standing, content, progress))
-            return _synced(standing, send_log(source, target, standing, content, progress))
+                return _synced(standing, measure_log(source, standing, content, progress), content)
+            return _synced(standing, send_log(source, target, standing, content, progress), content)
         case Relation.PARTED:
             sent, conflicts = merge(source, target, standing, content, progress, plan=plan)
             return NamespaceSynced(
@@ -111,18 +113,18 @@ def _bring_once(
                 relation=standing.relation,
                 entries=0,
                 versions=sent.versions,
-                bytes=sent.bytes,
+                bytes=content.bytes,
                 unsigned=standing.unsigned,
                 conflicts=conflicts,
             )
 
 
-def _synced(standing: Standing, sent: Sent) -> NamespaceSynced:
+def _synced(standing: Standing, sent: Sent, content: Content) -> NamespaceSynced:
     return NamespaceSynced(
         namespace=standing.origin.namespace,
         relation=standing.relation,
         entries=sent.entries,
         versions=sent.versions,
-        bytes=sent.bytes,
+        bytes=content.bytes,
         unsigned=standing.unsigned,
     )

@@ -4,7 +4,7 @@ from stemma.access import Caller, Permission, require
 from stemma.access.carried import Carried, carry
 from stemma.errors import ConflictError, InvalidError
 from stemma.names import SYSTEM_NAMESPACE, ModelName, check_name
-from stemma.operations.exchange.receiving import check_files, read_brought, read_hash
+from stemma.operations.exchange.receiving import read_brought, read_hash, store_files
 from stemma.operations.exchange.values import BindNumber, Imported, ImportEvidence, ImportVersion
 from stemma.operations.operation import Operation, Subjects, Transaction, of_model
 from stemma.operations.views import Done
@@ -25,7 +25,8 @@ def _import(subjects: Subjects, tx: Transaction, caller: Caller, asked: ImportVe
     path = [read_hash(each) for each in asked.path]
     proven = Proven.verify(origin, asked.entry.encode("utf-8", "replace"), path)
     brought = read_brought(asked.records, asked.texts)
-    check_files(subjects, tx, caller, [digest for _, digest in manifests([proven.entry], brought)])
+    named = [digest for _, digest in manifests([proven.entry], brought)]
+    store_files(subjects, tx, caller, name, given=asked.manifests, named=named)
     version, created = import_version(tx, caller, proven, brought, asked.branch)
     if created and is_trusted(tx, origin):
         people = [Carried(person.pseudonym, person.name) for person in asked.people]

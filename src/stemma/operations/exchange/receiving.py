@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from stemma.access import Caller, Permission, may, readable, unseen
 from stemma.access.carried import Carried, carry
+from stemma.artifacts.manifest import Manifest
 from stemma.errors import Attempt, ConflictError, CorruptError, ForbiddenError, InvalidError, NotFoundError
 from stemma.ledger import Entry
 from stemma.ledger.arrival import arrive
@@ -87,21 +88,40 @@ def _take(
 ) -> None:
     """Keep what arrived entries bring, once their files are here, and let them have their effect."""
     brought = read_brought(asked.records, asked.texts)
-    check_files(subjects, tx, caller, [digest for _, digest in manifests(entries, brought)])
+    named = [digest for _, digest in manifests(entries, brought)]
+    store_files(subjects, tx, caller, asked.namespace, given=asked.manifests, named=named)
     store(tx, entries, brought)
     for entry in entries:
         enter(tx, entry)
 
 
-def check_files(subjects: Subjects, tx: Transaction, caller: Caller, found: Iterable[Digest]) -> None:
-    """Check that each manifest and its files are here where the caller can read: who names them must have had them."""
+def store_files(
+    subjects: Subjects,
+    tx: Transaction,
+    caller: Caller,
+    namespace: str,
+    *,
+    given: Iterable[str],
+    named: Iterable[Digest],
+) -> None:
+    """Store the given manifests, which must be among those `named`; each of these must then be one that may be used.
+
+    NotFoundError for one that is not here, or whose files are not, where the caller can read: who names files had them.
+    """
     scopes = readable(tx, caller)
-    for digest in dict.fromkeys(found):
-        if scopes is not None and scopes.isdisjoint(tx.artifacts.manifests.of(digest)):
-            raise NotFoundError(f"there is no manifest {digest}", hint="Its files go before the entries.")
-        wanted = subjects.artifacts.manifest(tx, digest).digests()
-        if missing := wanted - subjects.artifacts.recipes(tx, wanted, scopes=scopes).keys():
-            raise NotFoundError(f"the content {min(missing)} is not stored", hint="Its bytes go before the entries.")
+    within = None if scopes is None else scopes | {namespace}
+    wanted = set(named)
+    for text in given:
+        manifest = Manifest.decode(text.encode("utf-8", "replace"))
+        if manifest.digest not in wanted:
+            raise CorruptError("no arriving version has this manifest", place=f"record {manifest.digest}")
+        wanted.discard(subjects.artifacts.store_manifest(tx, manifest, namespace=namespace, scopes=within))
+    for digest in wanted:
+        if within is not None and within.isdisjoint(tx.artifacts.manifests.of(digest)):
+            raise NotFoundError(f"there is no manifest {digest}", hint="It comes with the entries.")
+        contents = subjects.artifacts.manifest(tx, digest).digests()
+        if missing := contents - subjects.artifacts.recipes(tx, contents, scopes=within).keys():
+            raise NotFoundError(f"the content {min(missing)} is not stored", hint="Upload it before the entries.")
 
 
 def read_brought(records: Iterable[str], texts: Iterable[TextGiven]) -> Brought:

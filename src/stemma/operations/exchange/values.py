@@ -108,7 +108,8 @@ class PersonGiven(Request, frozen=True, kw_only=True):
 class ReceiveEntries(OfNamespace, frozen=True, kw_only=True):
     """Continue a log with entries of another repository's log that `note` signs.
 
-    `path` is the consistency proof from behind the last entry to the size that the note signs. `trusted` are the
+    `path` is the consistency proof from behind the last entry to the size that the note signs. `manifests` are those of
+    the versions that the entries register; the contents that they list were uploaded before. `trusted` are the
     fingerprints of keys that the caller has confirmed, needed once for each repository.
     """
 
@@ -117,6 +118,7 @@ class ReceiveEntries(OfNamespace, frozen=True, kw_only=True):
     records: tuple[str, ...]
     texts: tuple[TextGiven, ...]
     people: tuple[PersonGiven, ...]
+    manifests: tuple[str, ...]
     path: tuple[str, ...]
     note: str
     keys: tuple[str, ...]
@@ -142,6 +144,7 @@ class ImportVersion(OfNamespace, frozen=True, kw_only=True):
     records: tuple[str, ...]
     texts: tuple[TextGiven, ...]
     people: tuple[PersonGiven, ...]
+    manifests: tuple[str, ...]
     note: str
     keys: tuple[str, ...]
     branch: str

@@ -19,8 +19,8 @@ from stemma.operations import AnyOperation
 PREFIX = "/api/v1"
 _ON_LOOP = 64 << 10
 _MAX_KEY = 128
-LARGE: Mapping[str, int] = {"upload.known": 64 << 20, "upload.commit": 64 << 20}
-"""Operations whose requests list every file of a version, and how many bytes they may have."""
+LARGE: Mapping[str, int] = dict.fromkeys(("exchange.receive", "exchange.import"), 64 << 20)
+"""Operations whose requests carry many entries and records, and how many bytes they may have."""
 
 
 def route_of(operation: AnyOperation, description: Mapping[str, Any]) -> Route:
@@ -56,6 +56,7 @@ def _change(operation: AnyOperation) -> Callable[[Exchange], Awaitable[ASGIApp]]
             raise InvalidError("a change takes its request in the body, not in the query")
         check_type(headers)
         key = key_of(headers)
+        await exchange.runner.admit(exchange)  # before a stranger's body is taken in
         body = await exchange.body()
         asked = decode(body) if len(body) <= _ON_LOOP else await exchange.in_thread(decode, body)
         try:
