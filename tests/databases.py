@@ -1,8 +1,8 @@
 """The databases that one test is run on in turn: what asks for the fixture `each_database` is run on each.
 
 `new_connection` is for tests of stores: a transaction on every table, which is never committed. A test uses at most
-SHARED at a time; the first lasts longest. `new_database` is for tests that commit. Both give what the present turn says,
-SQLite where a test asks for none.
+SHARED at a time; the first lasts longest. `new_database` is for tests that commit. Both give what the present turn
+says, SQLite where a test asks for none.
 """
 
 import re

@@ -6,7 +6,7 @@ import pytest
 
 from stemma.errors import InvalidError
 from stemma.operations import BY_NAME, TABLE, AnyOperation
-from stemma.operations.requests import OfNamespace, SetAlias, SetLabels
+from stemma.operations.requests import OfNamespace, SetAlias, SetLabels, Withdraw
 
 
 def test_names_and_routes_are_unique() -> None:
@@ -26,6 +26,7 @@ def test_the_log_is_that_of_the_namespace() -> None:
     moved = SetAlias(model="risk/credit", alias="production", selector="v1")
     assert BY_NAME["alias.set"].logs(moved) == {"risk"}
     assert BY_NAME["label.set"].logs(SetLabels(reference="risk/credit@production")) == {"risk"}
+    assert BY_NAME["version.withdraw"].logs(Withdraw(reference="risk/credit@v1", reason="it leaks")) == {"risk", "*"}
     assert BY_NAME["namespace.open"].logs(OfNamespace(namespace="risk")) == {"_system"}
     assert BY_NAME["resolve"].logs(moved) == frozenset()
     with pytest.raises(InvalidError):

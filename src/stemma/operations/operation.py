@@ -12,7 +12,7 @@ from stemma.access import Access, Caller, Permission, RefusalTransaction
 from stemma.artifacts.artifacts import Artifacts
 from stemma.ledger.ledger import Ledger
 from stemma.lineage import Lineage
-from stemma.names import SYSTEM_NAMESPACE, ModelName, Reference
+from stemma.names import EVERY_LOG, SYSTEM_NAMESPACE, ModelName, Reference
 from stemma.operations.requests import OfModel, OfNamespace, Request
 from stemma.operations.views import View
 from stemma.paging import Pager
@@ -77,7 +77,8 @@ class Operation(Generic[Asked, Answered]):
     `log` says from the request which namespace's log a write appends to, so that this log can be locked before; each
     operation that writes has one. What cannot be read from the request is the InvalidError that the operation raises.
     The answer of a `confidential` one holds a secret: it is told once, and kept nowhere. One without a permission says
-    in `unasked` what keeps it to what its caller may see: there is no other way to ask for none.
+    in `unasked` what keeps it to what its caller may see: there is no other way to ask for none. One that is `alone`
+    changes what follows from it in other namespaces too, so that nobody else writes meanwhile.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Operation(Generic[Asked, Answered]):
     confidential: bool = False
     receives: bool = False
     unasked: str = ""
+    alone: bool = False
 
     def __post_init__(self) -> None:
         if (self.permission is None) != bool(self.unasked):
@@ -104,8 +106,10 @@ class Operation(Generic[Asked, Answered]):
         return self.method != "GET"
 
     def logs(self, asked: Asked) -> frozenset[str]:
-        """Return the names of the logs that it may append to, none for one that only reads."""
-        return _NONE if self.log is None else frozenset((self.log(asked),))
+        """Return the names of the logs that are locked for it, none for one that only reads."""
+        if self.log is None:
+            return _NONE
+        return frozenset((self.log(asked), EVERY_LOG) if self.alone else (self.log(asked),))
 
 
 AnyOperation = Operation[Any, Any]

@@ -156,6 +156,7 @@ WITHDRAW = Operation(
     "/versions/withdraw",
     _withdraw,
     of_reference,
+    alone=True,
 )
 MEASURE = Operation(
     "version.measure", AddMetrics, VersionView, Permission.DESCRIBE, "POST", "/metrics", _measure, of_reference
