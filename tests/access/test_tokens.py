@@ -23,9 +23,10 @@ from stemma.access import (
     readable,
     require,
 )
+from stemma.access.carried import Carried, carry
 from stemma.access.tokens import DAY, LONGEST, MAX_LIVE, SHORTEST, USUAL
 from stemma.app import create_folder, open_folder
-from stemma.backends.database.sqlite import open_memory
+from stemma.backends.database.schema import METADATA
 from stemma.backends.database.transaction import Transaction
 from stemma.errors import (
     ConflictError,
@@ -38,7 +39,9 @@ from stemma.errors import (
 from stemma.ledger import Actor, Entry
 from stemma.names import SYSTEM_NAMESPACE
 from stemma.records import Digest
+from tests.databases import new_connection
 
+pytestmark = pytest.mark.usefixtures("each_database")
 NOW = 1_790_000_000_000_000
 SECOND = 1_000_000
 OWNER = local_owner("u_" + "0" * 32)
@@ -53,7 +56,7 @@ SCOPES = st.builds(
 
 
 def new_transaction() -> Transaction:
-    return Transaction(open_memory(), NOW)
+    return Transaction(new_connection(), NOW)
 
 
 def person(tx: Transaction, name: str, *held: tuple[str, Role]) -> Principal:
@@ -140,7 +143,7 @@ def test_the_secret_is_kept_nowhere() -> None:
     tx = new_transaction()
     issued = issue(tx, person(tx, "Ada"))
     secret = issued.text.split("_")[2]
-    names = [name for (name,) in tx.connection.script("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    names = list(METADATA.tables)
     rows = [row for name in names for row in tx.connection.script(f'SELECT * FROM "{name}"')]  # noqa: S608  # of the schema
     assert any(issued.token.id in row for row in rows)
     for row in rows:
@@ -326,12 +329,31 @@ def test_who_is_removed_can_do_nothing_more_and_their_name_is_free() -> None:
     assert ACCESS.find(tx, ada.id).disabled == NOW
     again = person(tx, "ADA")
     assert ACCESS.find(tx, "ada") == again
-    with pytest.raises(ConflictError, match="removed already"):
+    with pytest.raises(ConflictError, match="was removed"):
         ACCESS.remove(tx, OWNER, ACCESS.find(tx, ada.id))
     with pytest.raises(ConflictError, match="was removed"):
         ACCESS.grant(tx, OWNER, Grant(ada.id, "bank", Role.READER))
     with pytest.raises(ConflictError, match="was removed"):
         issue(tx, ACCESS.find(tx, ada.id))
+
+
+def test_who_acts_in_another_repository_is_known_by_name_only() -> None:
+    tx = new_transaction()
+    there = "u_" + "7" * 32
+    carry(tx, OWNER, [Carried(there, "Ada")], "stemma.example/other/bank")
+    assert ACCESS.name_of(tx, there) == "Ada"
+    carried = ACCESS.find(tx, there)
+    assert carried.carried
+    assert ACCESS.page(tx, OWNER)[0] == ()
+    with pytest.raises(NotFoundError):
+        ACCESS.find(tx, "Ada")
+    with pytest.raises(ConflictError, match="another repository"):
+        ACCESS.grant(tx, OWNER, Grant(there, "bank", Role.READER))
+    with pytest.raises(ConflictError, match="another repository"):
+        issue(tx, carried)
+    with pytest.raises(ConflictError, match="another repository"):
+        ACCESS.remove(tx, OWNER, carried)
+    assert person(tx, "Ada").id != there
 
 
 def test_who_may_remove_whom() -> None:

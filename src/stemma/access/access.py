@@ -14,7 +14,7 @@ from stemma.access.carried import project_carried
 from stemma.access.checks import may, readable, require
 from stemma.access.grant import EVERYWHERE, Grant
 from stemma.access.ports import AccessTransaction, AuthenticationTransaction, ChangingTransaction
-from stemma.access.principal import Principal, check_name, is_pseudonym, name_key, new_pseudonym
+from stemma.access.principal import Principal, check_acts, check_name, is_pseudonym, name_key, new_pseudonym
 from stemma.access.role import Permission, Role, permits
 from stemma.access.token import Known, hash_of, is_same, public_id
 from stemma.access.tokens import Tokens
@@ -90,8 +90,7 @@ class Access:
             require(tx, caller, Permission.REDACT, SYSTEM_NAMESPACE)
         if principal.id == caller.id:
             raise ConflictError("nobody removes themselves", hint="Ask another admin.")
-        if principal.disabled is not None:
-            raise ConflictError(f"{principal.id} was removed already")
+        check_acts(principal)
         held = tx.access.roles.of(principal.id)
         for grant in held:
             require(tx, caller, Permission.GRANT, grant.namespace)
@@ -149,8 +148,7 @@ class Access:
         grant = replace(grant, principal=principal.id)
         if grant.role is Role.OWNER:
             raise InvalidError("the owner of a folder is whoever owns the folder", hint="Grant 'admin' instead.")
-        if principal.disabled is not None:
-            raise ConflictError(f"{principal.id} was removed", hint="Introduce them again under a new pseudonym.")
+        check_acts(principal)
         if tx.access.roles.holds(grant):
             return False
         self._enter(tx, grant.draft("role.grant", caller.actor))

@@ -48,4 +48,4 @@ def project_carried(tx: ChangingTransaction, entry: Entry) -> None:
     """Bring the principals up to a `principal.carry`."""
     pseudonym = entry.thing.id
     name = Digest.parse(str(entry.facts["name"]))
-    tx.access.principals.add(Principal(pseudonym, _KINDS[pseudonym[0]], name, entry.time), None)
+    tx.access.principals.add(Principal(pseudonym, _KINDS[pseudonym[0]], name, entry.time, carried=True), None)

@@ -28,7 +28,7 @@ class PrincipalStore(Protocol):
     def page(self, after: str, limit: int, within: frozenset[str] | None = None, also: str = "") -> Sequence[Principal]:
         """Return principals whose pseudonyms follow `after`, in order: all, or who has a role in one of `within`.
 
-        The principal `also` is among them whatever it holds.
+        The principal `also` is among them whatever it holds; those that were carried here are not.
         """
 
     def disable(self, pseudonym: str, time: int) -> None:

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from stemma.errors import InvalidError
+from stemma.errors import ConflictError, InvalidError
 from stemma.ledger import ActorKind, Ids
 from stemma.records import Digest
 
@@ -23,7 +23,8 @@ MAX_NAME = 256
 class Principal:
     """Somebody who can act: `name` is the commitment to the display name; times in microseconds.
 
-    `time` is when it was introduced, `disabled` when it was removed.
+    `time` is when it was introduced, `disabled` when it was removed. One that was `carried` acts in another repository
+    and is known here by name only.
     """
 
     id: str
@@ -31,11 +32,20 @@ class Principal:
     name: Digest
     time: int
     disabled: int | None = None
+    carried: bool = False
 
 
 def new_pseudonym(ids: Ids, kind: ActorKind) -> str:
     """Return a pseudonym that nobody has: a letter for the kind and 128 random bits."""
     return f"{_LETTERS[kind]}_{ids.random(_RANDOM_BYTES).hex()}"
+
+
+def check_acts(principal: Principal) -> None:
+    """Raise a ConflictError for one who was removed, or who acts in another repository alone."""
+    if principal.disabled is not None:
+        raise ConflictError(f"{principal.id} was removed", hint="Introduce them again under a new pseudonym.")
+    if principal.carried:
+        raise ConflictError(f"{principal.id} acts in another repository", hint="Introduce them here first.")
 
 
 def is_pseudonym(text: str) -> bool:

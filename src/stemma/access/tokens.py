@@ -11,7 +11,7 @@ from stemma.access.caller import ALL, Caller, Scope
 from stemma.access.checks import may, require, unseen
 from stemma.access.grant import EVERYWHERE
 from stemma.access.ports import AccessTransaction, ChangingTransaction
-from stemma.access.principal import Principal
+from stemma.access.principal import Principal, check_acts
 from stemma.access.role import Permission, Role
 from stemma.access.token import Token, hash_of, new_text
 from stemma.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, UnauthenticatedError
@@ -49,8 +49,7 @@ class Tokens:
         scope, and by showing a token one makes none that is wider or lasts longer.
         """
         _check_scope(tx, caller, principal, scope)
-        if principal.disabled is not None:
-            raise ConflictError(f"{principal.id} was removed", hint="Introduce them again under a new pseudonym.")
+        check_acts(principal)
         if len(tx.access.tokens.live(principal.id, tx.now)) >= MAX_LIVE:
             raise ConflictError(f"{principal.id} has {MAX_LIVE} tokens already", hint="Revoke some first.")
         if len(note) > MAX_NOTE or not (note.isprintable()):

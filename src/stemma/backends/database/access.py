@@ -69,11 +69,15 @@ refusals = table(
     rowid=False,
 )
 
-_PRINCIPAL = (principals.c.id, principals.c.kind, principals.c.name, principals.c.time, principals.c.disabled)
+_PRINCIPAL = (
+    principals.c.id, principals.c.kind, principals.c.name, principals.c.time, principals.c.disabled,
+    principals.c.name_key,
+)  # fmt: skip
+_IS_OURS = or_(principals.c.name_key.is_not(None), principals.c.disabled.is_not(None))
 _ADD = Statement(principals.insert())
 _FIND = Statement(select(*_PRINCIPAL).where(principals.c.id == bindparam("id")))
 _NAMED = Statement(select(*_PRINCIPAL).where(principals.c.name_key == bindparam("key")))
-_FOLLOWING = select(*_PRINCIPAL).where(principals.c.id > bindparam("after")).order_by(principals.c.id)
+_FOLLOWING = select(*_PRINCIPAL).where(principals.c.id > bindparam("after"), _IS_OURS).order_by(principals.c.id)
 _PAGE = Statement(_FOLLOWING.limit(bindparam("size")))
 _PAGE_WITHIN = Statement(
     _FOLLOWING.where(
@@ -359,8 +363,11 @@ def _grant(principal: str, namespace: str, role: str) -> Grant:
     return Grant(principal, namespace, Role(role))
 
 
-def _principal(pseudonym: str, kind: str, name: bytes, time: int, disabled: int | None) -> Principal:
-    return Principal(pseudonym, cast("ActorKind", kind), Digest.from_raw(name), time, disabled)
+def _principal(  # noqa: PLR0917  # one for each column, in their order
+    pseudonym: str, kind: str, name: bytes, time: int, disabled: int | None, key: str | None
+) -> Principal:
+    carried = key is None and disabled is None
+    return Principal(pseudonym, cast("ActorKind", kind), Digest.from_raw(name), time, disabled, carried)
 
 
 def _token(  # noqa: PLR0913, PLR0917  # one for each column, in their order
