@@ -111,10 +111,10 @@ class ArrivingPacks(Protocol):
     """Packs that arrive portion by portion, private to their upload. Safe from several threads and processes."""
 
     def extend(self, upload: str, pack: PackId, offset: int, data: bytes) -> int:
-        """Append `data` if exactly `offset` bytes are there, and return how many are there then.
+        """Append `data` if exactly `offset` bytes are there, and return how many were there.
 
-        Where another number is there, or the pack was sealed, nothing is written. After an UnavailableError (disk full
-        …) any part of `data` may be there.
+        Where that is another number nothing is written, and after a ConflictError, for a sealed pack, neither. After an
+        UnavailableError (disk full …) any part of `data` may be there.
         """
         ...
 

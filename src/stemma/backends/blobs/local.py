@@ -15,7 +15,7 @@ from pathlib import Path
 from stemma.artifacts.packs.pack import PackId
 from stemma.artifacts.ports import PackDraft
 from stemma.backends.blobs.disk import Disk, disk_errors
-from stemma.errors import InvalidError, NotFoundError
+from stemma.errors import ConflictError, InvalidError, NotFoundError
 
 _PACK = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _UPLOAD = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
@@ -121,16 +121,13 @@ class LocalPackStore:
         """Append to the file under its lock."""
         part, whole = self._arriving(upload, pack)
         self._disk.make_directory(part.parent)
-        if (size := _size_of(whole)) is not None:
-            return size
+        _refuse_sealed(whole)
         with self._disk.locked(part) as descriptor, disk_errors(part):
-            if (size := _size_of(whole)) is not None:  # it was sealed meanwhile
-                return size
+            _refuse_sealed(whole)  # meanwhile it may have been
             size = os.lseek(descriptor, 0, os.SEEK_END)
-            if size != offset:
-                return size
-            self._disk.append(descriptor, data, part)
-            return size + len(data)
+            if size == offset:
+                self._disk.append(descriptor, data, part)
+            return size
 
     def arrived(self, upload: str) -> Mapping[PackId, int]:
         """Look at the upload's folder."""
@@ -209,6 +206,11 @@ def _checked(pack: PackId) -> PackId:
     if not _PACK.fullmatch(pack):
         raise InvalidError(f"{pack[:80]!r} is not the id of a pack")
     return pack
+
+
+def _refuse_sealed(path: Path) -> None:
+    if _size_of(path) is not None:
+        raise ConflictError(f"pack {path.stem} is sealed and takes no more", hint="It is being committed.")
 
 
 def _size_of(path: Path) -> int | None:

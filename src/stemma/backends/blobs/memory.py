@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from stemma.artifacts.packs.pack import PackId
 from stemma.artifacts.ports import PackDraft
-from stemma.errors import InvalidError, NotFoundError
+from stemma.errors import ConflictError, InvalidError, NotFoundError
 
 
 class MemoryPackDraft:
@@ -61,9 +61,12 @@ class MemoryPackStore:
         """Append to what is there."""
         with self._lock:
             draft = self._arriving.setdefault(upload, {}).setdefault(pack, MemoryPackDraft(bytearray()))
-            if not draft.sealed and len(draft.data) == offset:
+            if draft.sealed:
+                raise ConflictError(f"pack {pack} is sealed and takes no more", hint="It is being committed.")
+            size = len(draft.data)
+            if size == offset:
                 draft.data += data
-            return len(draft.data)
+            return size
 
     def arrived(self, upload: str) -> Mapping[PackId, int]:
         """Return the sizes."""

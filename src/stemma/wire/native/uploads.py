@@ -199,9 +199,9 @@ async def _take(exchange: Exchange, arrivals: Arrivals, session: Upload, pack: P
         data = bytes(portion)
         portion.clear()
         there = await exchange.in_thread(arrivals.extend, session, pack, offset, data)
-        if there != offset + len(data):
+        if there != offset:
             raise _misplaced(pack, offset, there)
-        return there
+        return offset + len(data)
 
     offset = await append()  # so that a wrong offset is told before the body is read
     async for chunk in exchange.stream():
