@@ -150,12 +150,12 @@ class System:
             if key is None:
                 return encode(operation.run(self.subjects, tx, caller, request))
             digest = _digest_of(operation, request)
-            kept = tx.answers.find(caller.id, key)
+            kept = tx.answers.find(caller.view, key)
             if kept is not None and kept.time > tx.now - KEPT_FOR:
                 return _repeat(kept, digest, key)
             answer = encode(operation.run(self.subjects, tx, caller, request))
             kept_answer = b"" if operation.confidential else answer
-            if not tx.answers.keep(caller.id, key, Kept(digest, kept_answer, tx.now)):
+            if not tx.answers.keep(caller.view, key, Kept(digest, kept_answer, tx.now)):
                 raise ConflictError(f"the idempotency key {key!r} is in use right now", hint="Ask again.")
             return answer
 
