@@ -208,12 +208,10 @@ class Repository:
             return self._calls.run(versions.REGISTER, request)
         except NotFoundError as error:
             try:
-                opened = self._calls.run(models.OPEN_NAMESPACE, OfNamespace(namespace=namespace)).changed
+                self._calls.run(models.OPEN_NAMESPACE, OfNamespace(namespace=namespace))
             except StemmaError:
                 raise error from None
-            if not opened:
-                raise
-        return self._calls.run(versions.REGISTER, request)
+        return self._calls.run(versions.REGISTER, request)  # also where somebody else made it just now
 
     def pull(
         self, reference: str, folder: str | Path, *, overwrite: bool = False, progress: Progress = SILENCE
