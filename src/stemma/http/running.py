@@ -79,13 +79,24 @@ class Runner:
             caller = asking.caller = await self._look_up(lambda tx: self.identify(tx, asking.token), quick=True)
         return caller
 
+    async def admit(self, asking: Asking) -> None:
+        """Keep strangers from the writer, and from sending much; who was known a second ago is let through."""
+        now = time.monotonic()
+        if self.admitted.get(asking.token, 0.0) < now:
+            await self.authenticate(asking)
+            if len(self.admitted) >= _ADMITTED:
+                self.admitted.clear()
+            self.admitted[asking.token] = now + _ADMITTED_SECONDS
+
     async def run(
         self, operation: Operation[Asked, Shown], asking: Asking, asked: Asked, key: str | None = None
     ) -> bytes:
-        """Run one operation for whoever asks, and return its answer as JSON once it is durable."""
+        """Run one operation for whoever asks, and return its answer as JSON once it is durable.
+
+        Who asks for a change was admitted before; who they are is found out again in its transaction.
+        """
         system = self.system
         if operation.writes:
-            await self._admit(asking)
             change = system.change(operation, partial(self._caller, asking), asked, key)
             return await self._submit(change, operation.logs(asked))
 
@@ -119,15 +130,6 @@ class Runner:
     def close(self) -> None:
         """Let the threads end."""
         self.pool.shutdown(wait=True)
-
-    async def _admit(self, asking: Asking) -> None:
-        """Keep strangers from the writer; who was known a moment ago is found out again in the change's transaction."""
-        now = time.monotonic()
-        if self.admitted.get(asking.token, 0.0) < now:
-            await self.authenticate(asking)
-            if len(self.admitted) >= _ADMITTED:
-                self.admitted.clear()
-            self.admitted[asking.token] = now + _ADMITTED_SECONDS
 
     def _caller(self, asking: Asking, tx: Transaction) -> Caller:
         """Return who asks, as this transaction sees it: a token that was revoked just before counts no more."""

@@ -147,9 +147,10 @@ class UploadDoor:
         """Begin a commit, unless it is under way or done, and wait for it a little."""
         check_type(exchange.headers)
         session, scopes = await self._session(exchange)
-        if session.manifest is not None:
-            return _done(session.manifest)
         body = await exchange.body()
+        if session.manifest is not None:
+            await exchange.in_thread(_DECODE, body)  # what is no request is refused, also where all is done
+            return _done(session.manifest)
         request = hashlib.sha256(body).digest()
         running = self.commits.find(session.id, request)
         if running is None:
