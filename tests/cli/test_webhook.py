@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from stemma.client.answers import JobsDone
+from stemma.client.repository import Repository
 from stemma.client.upkeep.webhooks import verify_webhook
-from stemma.errors import UnauthenticatedError
+from stemma.errors import RefusedError, UnauthenticatedError
 from stemma.operations.upkeep.webhooks import DeliveryList, DeliveryView, Retried, WebhookList, WebhookMade
 from stemma.operations.views import Done
 from tests.cli.running import stemma
 from tests.jobs.receivers import OK, Receiver, answering, receiving
+from tests.serving import serving
 
 AWAY = b"HTTP/1.1 503 Service Unavailable\r\n\r\n"
 
@@ -122,3 +124,25 @@ def test_the_secret_is_shown_once(folder: Path) -> None:
     assert "key=1" not in stemma("audit", "log", "--json").out
     assert name.startswith("_system/")
     assert folder.is_dir()
+
+
+def test_the_same_over_http(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with Repository.init(tmp_path / "served") as repository:
+        repository.people.add("Ada", role="admin", namespace="*")
+        monkeypatch.setenv("STEMMA_TOKEN", repository.tokens.create("Ada").secret)
+    with serving(tmp_path / "served") as url, Repository.open(url) as server:
+        made = server.webhooks.add("https://hooks.example.com/in", ["alias.*"])
+        assert (made.secret or "").startswith("whsec_")
+        name = made.webhook.webhook
+        assert server.webhooks.pause(name)
+        assert [hook.active for hook in server.webhooks.all()] == [False]
+        assert server.webhooks.resume(name)
+        assert server.webhooks.test(name).state == "pending"
+        assert [each.type for each in server.webhooks.deliveries(name)] == ["webhook.test"]
+        with pytest.raises(RefusedError, match="loopback"):
+            server.webhooks.add("https://127.0.0.1/", ["*"])
+        server.webhooks.remove(name)
+        assert server.webhooks.all() == []
+        assert [hook.webhook for hook in server.upkeep.health().webhooks] == []

@@ -23,6 +23,7 @@ REPORT_SECONDS = 60.0
 LONGEST_PAUSE = 60.0
 _SECOND = 1_000_000
 _MAX_TEXT = 500
+_MOST_ROUNDS = 10_000
 _NO_LOG: frozenset[str] = frozenset()
 _LOGGER = logging.getLogger("stemma.jobs")
 
@@ -70,16 +71,24 @@ class Runner:
             self._threads.pop().join()
 
     def run_once(self) -> tuple[Report, ...]:
-        """Do each job now, one after the other, whether or not it is due."""
+        """Do each job now, one after the other, whether or not it is due, until nothing is left to do."""
         reports = []
         for job in self.jobs:
             turn = self._turn(job)
             if self.system.executor.write(turn.renew, _NO_LOG):
                 try:
-                    reports.append(self._work(job, turn, 0))
+                    reports.append(self._work_off(job, turn))
                 finally:
                     self._release(turn)
         return tuple(reports)
+
+    def _work_off(self, job: Job, turn: _Turn) -> Report:
+        """Do a job until nothing is due, or it fails; return how it ended."""
+        for _ in range(_MOST_ROUNDS):
+            report = self._work(job, turn, 0)
+            if report.failure or not self.system.executor.read(job.due):
+                break
+        return report
 
     def _turn(self, job: Job) -> _Turn:
         return _Turn(f"job {job.name}", self.holder, self.lease_seconds, self._stopping)

@@ -29,6 +29,7 @@ from stemma.webhooks.address import IP
 
 SECONDS = 15.0
 MOST_ADDRESSES = 16
+_LOOK_UPS = 16  # each may hang for as long as the system's resolver waits
 _SECONDS_ASKED = re.compile(r"[0-9]{1,6}", re.ASCII)
 _REDIRECTS = range(300, 400)
 
@@ -51,7 +52,7 @@ class PinnedSender:
     tls: ssl.SSLContext | None = None
     seconds: float = SECONDS
     _pool: ThreadPoolExecutor = field(
-        default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="stemma-names"), repr=False
+        default_factory=lambda: ThreadPoolExecutor(_LOOK_UPS, thread_name_prefix="stemma-names"), repr=False
     )
 
     def __call__(self, url: str, headers: Mapping[str, str], body: bytes, /) -> Answer:

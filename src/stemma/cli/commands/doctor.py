@@ -108,4 +108,4 @@ def _condition(repository: Repository) -> Iterator[Finding]:
     milliseconds = (time.perf_counter() - begin) * 1000
     health = repository.upkeep.health()
     yield from condition(health, milliseconds)
-    yield from clock(health.last_entry, datetime.now(UTC))
+    yield from clock(health.last_entry, datetime.fromisoformat(health.time))
