@@ -8,6 +8,8 @@ from typing import TypeVar
 import click
 
 from stemma.cli.session import Session
+from stemma.cli.streams import tell
+from stemma.cli.text import safe
 from stemma.client.address import is_address
 from stemma.client.repository import Repository
 from stemma.errors import NotFoundError, StemmaError
@@ -16,11 +18,11 @@ Item = TypeVar("Item")
 _SUGGESTIONS = 100
 
 
-def open_repository(session: Session) -> Repository:
+def open_repository(session: Session, *, patience: float | None = None) -> Repository:
     """Open the repository that the session works on, in a folder or on a server; a NotFoundError says how to begin."""
     where = session.settings.text("repo")
     if where is not None and is_address(where):
-        return Repository.open(where, warn=session.warn)
+        return Repository.open(where, warn=lambda text: _warn(session, text), patience=patience)
     root = session.root
     if root is None:
         here = Path.cwd() if where is None else Path(where)
@@ -29,6 +31,14 @@ def open_repository(session: Session) -> Repository:
             hint="Make one with 'stemma init', or say where yours is with --repo or STEMMA_REPO.",
         )
     return Repository.open(root)
+
+
+def _warn(session: Session, text: str) -> None:
+    """Warn of an answer that may be stale: programs too, since they would take it for a fresh one."""
+    if session.json:
+        tell(f"warning: {safe(text)}")
+    else:
+        session.warn(text)
 
 
 def first(items: Iterable[Item], limit: int) -> tuple[tuple[Item, ...], bool]:
@@ -56,7 +66,7 @@ def suggest_references(context: click.Context, parameter: click.Parameter, typed
 def suggest_aliases(context: click.Context, _: click.Parameter, typed: str) -> list[str]:
     """Return the aliases of the model that stands before on the line."""
     try:
-        with open_repository(_session(context)) as repository:
+        with open_repository(_session(context), patience=0) as repository:
             found = repository.aliases.all(str(context.params.get("model")))
     except StemmaError:
         return []  # a half-typed line is no place for messages
@@ -69,7 +79,7 @@ def _session(context: click.Context) -> Session:
 
 def _models(context: click.Context) -> Iterator[str]:
     try:
-        with open_repository(_session(context)) as repository:
+        with open_repository(_session(context), patience=0) as repository:
             yield from (view.model for view in repository.models())
     except StemmaError:
         return  # a half-typed line is no place for messages
@@ -77,7 +87,7 @@ def _models(context: click.Context) -> Iterator[str]:
 
 def _selectors(context: click.Context, model: str) -> Iterator[str]:
     try:
-        with open_repository(_session(context)) as repository:
+        with open_repository(_session(context), patience=0) as repository:
             view = repository.model(model)
             yield from view.aliases
             yield from view.branches

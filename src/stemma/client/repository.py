@@ -1,6 +1,7 @@
 """The repository: what people use from Python, and what the command line stands on."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from math import isfinite, isnan
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -92,12 +93,18 @@ class Repository:
 
     @classmethod
     def open(
-        cls, where: str | Path | None = None, *, token: str | None = None, warn: Callable[[str], None] | None = None
+        cls,
+        where: str | Path | None = None,
+        *,
+        token: str | None = None,
+        patience: float | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> Self:
         """Open the repository in a folder or behind a URL; by default `STEMMA_REPO`, else the nearest folder upward.
 
         A server is asked only when something is: opening reaches for nothing. `token` authenticates to it, by default
-        `STEMMA_TOKEN`, else what `stemma login` kept. `warn` is told what a person should know, for example that an
+        `STEMMA_TOKEN`, else what `stemma login` kept. `patience` is for how many seconds calls that fail on the way are
+        tried again, by default `server.patience`. `warn` is told what a person should know, for example that an
         answer is from before because the server cannot be reached; by default it is a Python warning.
         """
         where = where or load_settings().text("repo")
@@ -105,7 +112,7 @@ class Repository:
             from stemma.client.remote.calls import open_server
 
             settings = load_settings(flags={"token": token})
-            return cls(open_server(str(where), settings, warn), settings)
+            return cls(open_server(str(where), settings, warn, patience), settings)
         root = find_repository(Path.cwd()) if where is None else Path(where).absolute()
         if root is None:
             raise NotFoundError(
@@ -374,6 +381,8 @@ def _parent(given: str | tuple[str, str]) -> ParentGiven:
 
 
 def _metric(name: str, value: float) -> MetricGiven:
+    if not isfinite(value):  # JSON has no such numbers
+        return MetricGiven(name=name, value="nan" if isnan(value) else f"{value:+}")
     return MetricGiven(name=name, value=value)
 
 

@@ -1,7 +1,5 @@
 """`stemma init`."""
 
-from pathlib import Path
-
 import click
 
 from stemma.cli.answers import Initialized
@@ -18,10 +16,10 @@ from stemma.client.repository import Repository
     "stemma init ~/models --database postgresql://stemma@db.example/models",
     prints=Initialized,
 )
-@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=str))
 @click.option("--database", metavar="URL", help="Keep the tables in this empty PostgreSQL database, not in the folder.")
 @pass_session
-def init(session: Session, folder: Path, database: str | None) -> None:
+def init(session: Session, folder: str, database: str | None) -> None:
     """Make a folder a repository.
 
     Everything that Stemma knows is kept in DIR/.stemma; DIR is made if it is not there, by default it is the

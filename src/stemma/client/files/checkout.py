@@ -34,6 +34,7 @@ _SMALL = 4 << 20
 _ALLOCATED = 1 << 20
 _CANNOT_ALLOCATE = frozenset({errno.EOPNOTSUPP, errno.EINVAL})
 _PORTION = 1 << 20
+_DAMAGED = "Run 'stemma verify --all' in the repository's folder to see what else is; restore the pack from a copy."
 _AFAR = 8
 """Threads, and small files a task, where content comes from afar: the wire is waited for, not the processor."""
 _X_BITS = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
@@ -284,21 +285,24 @@ class _Writer(Generic[Held]):
         self, number: int, file: ManifestFile, pool: ThreadPoolExecutor | None, progress: Callable[[int], None]
     ) -> None:
         reader = self.reader
-        if isinstance(reader, Continued):
-            name = self.parts[file.path]
-            held = self.stored[file.digest]
-            go_on(self.folder, name, file, lambda start: reader.rest(held, start, pool), progress)
-        else:
-            name = f"{WORK}/{number}"
-            self._write_whole(name, file, reader, pool, progress)
+        name = self.parts.get(file.path, f"{WORK}/{number}")
+        held = self.stored[file.digest]
+        try:
+            if isinstance(reader, Continued):
+                go_on(self.folder, name, file, lambda start: reader.rest(held, start, pool), progress)
+            else:
+                self._write_whole(name, file, reader.stream(held, pool), progress)
+        except CorruptError as error:
+            raise CorruptError(
+                f"{file.path!a} is damaged: {error.message}", hint=error.hint or _DAMAGED, place=error.place
+            ) from error
         self.folder.rename(name, file.path)
 
     def _write_whole(
         self,
         name: str,
         file: ManifestFile,
-        reader: Contents[Held],
-        pool: ThreadPoolExecutor | None,
+        content: Iterator[bytes],
         progress: Callable[[int], None],
     ) -> None:
         mode = 0o777 if file.executable else 0o666
@@ -307,12 +311,9 @@ class _Writer(Generic[Held]):
             with file_errors(self.folder.root / file.path):
                 if file.size >= _ALLOCATED:
                     _allocate(descriptor, file.size)
-                for data in reader.stream(self.stored[file.digest], pool):
+                for data in content:
                     _write_all(descriptor, data)
                     progress(len(data))
-        except CorruptError as error:
-            hint = error.hint or "Run 'stemma verify --all' to see what else is damaged; restore the pack from a copy."
-            raise CorruptError(f"{file.path!a} is damaged: {error.message}", hint=hint, place=error.place) from error
         finally:
             os.close(descriptor)
 

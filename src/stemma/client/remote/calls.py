@@ -42,6 +42,7 @@ Warn = Callable[[str], None]
 KEPT = frozenset({RESOLVE.name, SHOW.name, FILES.name})
 BRIEF = 2.0
 """Seconds of patience where there is an answer from before."""
+_SHORTEST, _LONGEST = 2.0, 3600.0
 AWAY = 30.0
 """Seconds for which a server that could not be reached is not asked again where there is an answer from before."""
 
@@ -183,8 +184,8 @@ def _brief(patience: Patience) -> Patience:
     return Patience(min(BRIEF, patience.limit), patience.waiting, patience.jitter)
 
 
-def open_server(where: str, settings: Settings, warn: Warn | None) -> RemoteCalls:
-    """Return the calls to the server at a URL; asks it nothing yet."""
+def open_server(where: str, settings: Settings, warn: Warn | None, patience: float | None = None) -> RemoteCalls:
+    """Return the calls to the server at a URL; asks it nothing yet. With less `patience` it must answer sooner, too."""
     address = Address.parse(where)
     token = settings.text("token") or find_token(str(address))
     if token is not None and not address.is_private and settings.text("server.insecure") != "yes":
@@ -198,8 +199,8 @@ def open_server(where: str, settings: Settings, warn: Warn | None) -> RemoteCall
         address,
         token,
         Trust(settings.text("ca.bundle")),
-        Patience(settings.number("server.patience")),
-        settings.number("server.timeout"),
+        Patience(settings.number("server.patience") if patience is None else patience),
+        min(settings.number("server.timeout"), _LONGEST if patience is None else max(patience, _SHORTEST)),
     )
     cache = Cache(Path(folder) if folder else cache_folder(), settings.number("cache.limit") << 20)
     return RemoteCalls(transport, cache, warn or _warn)

@@ -6,12 +6,13 @@ so that a newer server can say more; one that is missing or of another type is r
 """
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, structs
 
-from stemma.errors import UnsupportedError
+from stemma.errors import InvalidError, UnsupportedError
 from stemma.operations import AnyOperation, Operation
 from stemma.operations.requests import Request
 from stemma.operations.views import View
@@ -30,8 +31,10 @@ def query_of(request: Request) -> list[tuple[str, str]]:
 
 
 def body_of(request: Request) -> bytes:
-    """Return the request of an operation that writes, as JSON."""
-    return msgspec.json.encode(dict(_given(request)), enc_hook=_plain)
+    """Return the request of an operation that writes, as JSON; InvalidError for a number that JSON cannot say."""
+    given = dict(_given(request))
+    _check_numbers(given, "")
+    return msgspec.json.encode(given, enc_hook=_plain)
 
 
 def read_view(data: bytes, operation: Operation[Asked, Answered], server: str) -> Answered:
@@ -49,6 +52,23 @@ def read_view(data: bytes, operation: Operation[Asked, Answered], server: str) -
 def takes_body(operation: AnyOperation) -> bool:
     """Whether its request travels as a body."""
     return bool(operation.writes)
+
+
+def _check_numbers(value: object, place: str) -> None:
+    """Raise an InvalidError for a number that is not finite: it would arrive as null."""
+    match value:
+        case float() if not isfinite(value):
+            raise InvalidError(f"{value} is not a finite number", place=place)
+        case dict():
+            for name, each in value.items():
+                _check_numbers(each, f"{place}.{name}".lstrip("."))
+        case list() | tuple():
+            for at, each in enumerate(value):
+                _check_numbers(each, f"{place}[{at}]")
+        case Struct():
+            _check_numbers(structs.asdict(value), place)
+        case _:
+            return
 
 
 def _given(request: Struct) -> Iterator[tuple[str, Any]]:

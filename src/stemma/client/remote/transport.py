@@ -40,6 +40,7 @@ LARGEST = 64 << 20
 """Bytes of the largest answer that is read whole."""
 
 _PORTION = 1 << 16
+_SLOWEST = 10_000  # bytes a second
 _PASSING = frozenset({429, 502, 503, 504})
 _OFFLINE = "See whether it runs and can be reached, or work in a folder meanwhile."
 _WHERE = "See --repo and STEMMA_REPO: the address must be that of 'stemma serve'."
@@ -191,15 +192,15 @@ class Transport:
             return self._pool
 
     def _read(self, response: urllib3.BaseHTTPResponse, largest: int) -> bytes:
-        """Return the whole body, within `largest` bytes and within a time that its size allows."""
-        deadline = time.monotonic() + self.timeout + largest / 1_000_000
+        """Return the whole body, within `largest` bytes, and not slower than anybody would wait for."""
+        begun = time.monotonic()
         data = bytearray()
         with _told(self.address):
             while portion := response.read1(_PORTION):
                 data += portion
                 if len(data) > largest:
                     raise TooLargeError(f"an answer has more than {largest:,} bytes", place=str(self.address))
-                if time.monotonic() > deadline:
+                if time.monotonic() - begun > self.timeout + len(data) / _SLOWEST:
                     raise AgainError("the answer does not end", place=str(self.address), hint=_OFFLINE)
         return bytes(data)
 
