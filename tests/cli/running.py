@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import pytest
 from click.testing import CliRunner
 
 from stemma.cli import Program, program
 
+in_a_folder = pytest.mark.parametrize("place", ["folder"], indirect=True)
+on_a_server = pytest.mark.parametrize("place", ["server"], indirect=True)
 View = TypeVar("View", bound=msgspec.Struct)
 
 

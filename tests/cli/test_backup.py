@@ -8,6 +8,12 @@ from stemma.client.answers import BackedUp, BackupState
 from tests.cli.running import stemma
 
 
+@pytest.fixture
+def place() -> str:
+    """Stay in a folder: its owner makes backups."""
+    return "folder"
+
+
 @pytest.mark.usefixtures("model")
 def test_backing_up_and_restoring(tmp_path: Path) -> None:
     first = stemma("backup", tmp_path / "backup", "--with-keys", "--json").read(BackedUp)

@@ -9,6 +9,12 @@ from tests.cli.running import stemma
 
 
 @pytest.fixture
+def place() -> str:
+    """Stay in a folder: that is where a repository's settings are."""
+    return "folder"
+
+
+@pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make what passes for a repository as far as settings go, and a home for the user's own."""
     (tmp_path / "work/.stemma").mkdir(parents=True)

@@ -19,6 +19,13 @@ from stemma.upkeep import Report
 from tests.cli.running import Ran, stemma
 from tests.serving import serving
 
+
+@pytest.fixture
+def place() -> str:
+    """Stay in a folder; servers are examined below."""
+    return "folder"
+
+
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
 

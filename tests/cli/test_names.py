@@ -125,6 +125,7 @@ def test_the_shell_completes_models_references_and_aliases(monkeypatch: pytest.M
     }.items():
         assert completions(line, monkeypatch) == wanted, line
     monkeypatch.chdir(folder.parent)
+    monkeypatch.delenv("STEMMA_REPO", raising=False)
     assert completions("stemma show ba", monkeypatch) == set()
 
 

@@ -10,6 +10,14 @@ from stemma.operations.people.values import Identity, NamespaceView, PrincipalVi
 from tests.cli.running import process, stemma
 
 pytestmark = pytest.mark.usefixtures("folder")
+
+
+@pytest.fixture
+def place() -> str:
+    """Stay in a folder: with its first admin, a server asks for tokens."""
+    return "folder"
+
+
 YEAR = 366 * 86_400
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import process, stemma
+from tests.cli.running import in_a_folder, process, stemma
 
 STEMMA = [sys.executable, "-m", "stemma"]
 
@@ -97,6 +97,7 @@ def test_long_lines_are_cut_on_a_terminal_and_whole_in_a_pipe(model: Path, folde
     assert words.strip() in process("ls", "bank/loans", cwd=folder).out
 
 
+@in_a_folder
 def test_an_interrupted_push_leaves_nothing_and_says_so_in_a_line(big: Path, folder: Path) -> None:
     for number in range(3, 12):  # enough to be still at it when the signal comes
         (big / f"{number}.bin").write_bytes(os.urandom(16 << 20))
@@ -128,6 +129,7 @@ def test_a_reader_that_goes_away_is_no_error(model: Path, folder: Path) -> None:
     del model
 
 
+@in_a_folder
 def test_where_the_repository_is_can_be_said_in_three_ways(model: Path, folder: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -144,6 +146,7 @@ def test_where_the_repository_is_can_be_said_in_three_ways(model: Path, folder: 
     del model
 
 
+@in_a_folder
 @pytest.mark.parametrize(("closed", "code"), [("<&-", 0), (">&-", 8), ("2>&-", 0), ("<&- >&- 2>&-", 8)])
 def test_closed_streams_are_not_taken_by_files(model: Path, folder: Path, closed: str, code: int) -> None:
     line = f"{sys.executable} -m stemma push bank/loans {model} -m Again {closed}"

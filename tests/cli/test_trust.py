@@ -9,7 +9,7 @@ import pytest
 
 from stemma.cli.answers import Checked, Entries, Migrated, Rebuilt
 from stemma.client.answers import Audited, Diagnosis, Verified
-from tests.cli.running import stemma
+from tests.cli.running import in_a_folder, stemma
 
 
 def flip(file: Path, offset: int) -> None:
@@ -26,6 +26,7 @@ def pack(model: Path, folder: Path) -> Path:
     return max(folder.rglob("*.pack"), key=lambda file: file.stat().st_size)
 
 
+@in_a_folder
 @pytest.mark.usefixtures("model")
 @pytest.mark.parametrize("options", [[], ["--all"]])
 def test_a_sound_repository_is_verified(options: list[str]) -> None:
@@ -38,6 +39,7 @@ def test_a_sound_repository_is_verified(options: list[str]) -> None:
     assert ("verify --all" in ran.err) is (not options)
 
 
+@in_a_folder
 def test_a_flipped_byte_is_found_and_placed(pack: Path) -> None:
     offset = pack.stat().st_size // 3
     flip(pack, offset)
@@ -57,6 +59,7 @@ def test_a_flipped_byte_is_found_and_placed(pack: Path) -> None:
     assert pack.stem in text.err
 
 
+@in_a_folder
 def test_a_truncated_pack_is_found_without_reading_all(pack: Path) -> None:
     pack.chmod(0o644)
     pack.write_bytes(pack.read_bytes()[:-3])
@@ -126,6 +129,7 @@ def test_an_export_signed_by_other_keys_than_the_expected_fails(tmp_path: Path) 
     assert stemma("audit", "verify", "--key", "sha256:" + "0" * 64).code == 2
 
 
+@in_a_folder
 @pytest.mark.usefixtures("model")
 def test_the_database_is_checked_rebuilt_and_migrated() -> None:
     assert stemma("db", "check", "--json").read(Checked).findings == ()
@@ -139,6 +143,7 @@ def test_the_database_is_checked_rebuilt_and_migrated() -> None:
     assert stemma("db", "migrate").out == f"{migrated.after}\n"
 
 
+@in_a_folder
 def test_a_damaged_database_is_found(folder: Path) -> None:
     database = folder / ".stemma/stemma.db"
     data = bytearray(database.read_bytes())
@@ -149,6 +154,7 @@ def test_a_damaged_database_is_found(folder: Path) -> None:
     assert stemma("doctor").code == 7
 
 
+@in_a_folder
 @pytest.mark.usefixtures("model")
 def test_doctor_finds_a_sound_repository_healthy() -> None:
     diagnosis = stemma("doctor", "--json").read(Diagnosis)
@@ -169,6 +175,7 @@ def test_doctor_finds_a_sound_repository_healthy() -> None:
     assert "whole" in stemma("doctor").out
 
 
+@in_a_folder
 @pytest.mark.usefixtures("model")
 def test_doctor_finds_what_is_bad(folder: Path) -> None:
     keys = folder / ".stemma/keys"
@@ -187,6 +194,7 @@ def test_doctor_works_where_there_is_no_repository(tmp_path: Path, monkeypatch: 
     assert "stemma init" in ran.out
 
 
+@in_a_folder
 def test_a_repository_of_a_later_release_is_refused(folder: Path) -> None:
     (folder / ".stemma/format.json").write_text('{"features":{},"min_reader":9,"min_writer":9,"version":9}\n')
     ran = stemma("status")
@@ -202,9 +210,10 @@ def test_a_shell_is_given_its_script(shell: str) -> None:
     assert json.loads(stemma("completion", shell, "--json").out) == {"shell": shell, "script": script}
 
 
+@in_a_folder
 @pytest.mark.usefixtures("model")
 @pytest.mark.parametrize(
-    ("change", "place"),
+    ("change", "told"),
     [
         ("DELETE FROM entries WHERE rowid = (SELECT max(rowid) FROM entries)", "log of bank"),
         ("UPDATE entries SET data = CAST(data || ' ' AS BLOB) WHERE sequence = 3", "entry 3 of bank"),
@@ -212,7 +221,7 @@ def test_a_shell_is_given_its_script(shell: str) -> None:
     ],
     ids=["truncated", "changed", "unsigned and shorter"],
 )
-def test_a_log_that_was_changed_in_the_database_fails_with_its_place(folder: Path, change: str, place: str) -> None:
+def test_a_log_that_was_changed_in_the_database_fails_with_its_place(folder: Path, change: str, told: str) -> None:
     assert stemma("audit", "verify").code == 0
     database = sqlite3.connect(folder / ".stemma/stemma.db")
     with database:
@@ -222,9 +231,10 @@ def test_a_log_that_was_changed_in_the_database_fails_with_its_place(folder: Pat
     database.close()
     ran = stemma("audit", "verify")
     assert ran.code == 7
-    assert place in ran.err
+    assert told in ran.err
 
 
+@in_a_folder
 @pytest.mark.usefixtures("model")
 @pytest.mark.parametrize("schema", ["stemma/version/1", "stemma/manifest/1", "stemma/evidence/1"])
 def test_a_record_that_was_changed_in_the_database_is_found(folder: Path, schema: str) -> None:

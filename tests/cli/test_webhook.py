@@ -15,6 +15,13 @@ from tests.cli.running import stemma
 from tests.jobs.receivers import OK, Receiver, answering, receiving
 from tests.serving import serving
 
+
+@pytest.fixture
+def place() -> str:
+    """Stay in a folder, whose settings allow receivers on this machine."""
+    return "folder"
+
+
 AWAY = b"HTTP/1.1 503 Service Unavailable\r\n\r\n"
 
 

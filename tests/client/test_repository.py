@@ -3,6 +3,7 @@
 import filecmp
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +23,7 @@ from stemma.errors import (
 )
 from tests.artifacts.test_store import hostile_tree
 
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    """Make a repository."""
-    return Repository.init(tmp_path / "work")
+in_a_folder = pytest.mark.parametrize("place", ["folder"], indirect=True)
 
 
 @pytest.fixture
@@ -60,9 +57,12 @@ def test_hostile_folders_are_pulled_as_they_were_pushed(repository: Repository, 
     for seed, reference in references.items():
         repository.pull(reference, tmp_path / f"out-{seed}")
         assert read(tmp_path / f"out-{seed}") == read(tmp_path / f"in-{seed}")
-    assert repository.verify(deep=True).sound
+    assert repository.verify(*references.values()).sound
+    with Repository.open(tmp_path / "work") as store:
+        assert store.verify(deep=True).sound
 
 
+@in_a_folder
 @pytest.mark.slow
 def test_a_gibibyte_is_pulled_as_it_was_pushed(repository: Repository, tmp_path: Path) -> None:
     block = random.Random(1).randbytes(1 << 20)
@@ -172,13 +172,15 @@ def test_path_is_verified_each_time(repository: Repository, source: Path) -> Non
     assert set(read(repository.path("bank/loans@1.0.0"))) == {"card.md", "weights.bin"}
 
 
-def test_several_processes_are_given_one_path_at_once(repository: Repository, source: Path, tmp_path: Path) -> None:
+def test_several_processes_are_given_one_path_at_once(
+    repository: Repository, where: str, source: Path, tmp_path: Path
+) -> None:
     for number in range(40):
         (source / f"{number}.bin").write_bytes(random.Random(number).randbytes(50_000))
     repository.push("bank/loans", source, message="one")
-    program = "import stemma; print(stemma.path('bank/loans@1.0.0'))"
+    program = f"import stemma; print(stemma.open({where!r}).path('bank/loans@1.0.0'))"
     programs = [
-        subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path / "work", stdout=-1, stderr=-1, text=True)
+        subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, stdout=-1, stderr=-1, text=True)
         for _ in range(4)
     ]
     answers = [each.communicate(timeout=60) for each in programs]
@@ -214,6 +216,7 @@ def test_mistakes_are_told_apart(repository: Repository, source: Path, tmp_path:
     assert read(tmp_path / "full") == {"mine.txt": b"mine"}
 
 
+@in_a_folder
 def test_every_flipped_byte_of_a_pack_is_found(repository: Repository, tmp_path: Path) -> None:
     folder = tmp_path / "small"
     folder.mkdir()
@@ -256,11 +259,13 @@ def test_a_pull_of_which_nothing_comes_leaves_nothing(repository: Repository, tm
     assert not (tmp_path / "out").exists()
 
 
-def test_writers_and_readers_share_a_repository(repository: Repository, source: Path, tmp_path: Path) -> None:
+def test_writers_and_readers_share_a_repository(
+    repository: Repository, where: str, source: Path, tmp_path: Path
+) -> None:
     repository.push("bank/loans", source, message="first")
     program = (
         "import sys, random\nfrom pathlib import Path\nfrom stemma.client import Repository\n"
-        "root, folder, name = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]\nfolder.mkdir()\n"
+        "root, folder, name = sys.argv[1], Path(sys.argv[2]), sys.argv[3]\nfolder.mkdir()\n"
         "with Repository.open(root) as repository:\n"
         "    for number in range(10):\n"
         "        (folder / 'file.bin').write_bytes(random.Random(f'{name}{number}').randbytes(100_000))\n"
@@ -272,7 +277,7 @@ def test_writers_and_readers_share_a_repository(repository: Repository, source: 
     )
     programs = [
         subprocess.Popen(
-            [sys.executable, "-c", program, tmp_path / "work", tmp_path / f"writer{number}", f"writer{number}"],
+            [sys.executable, "-c", program, where, tmp_path / f"writer{number}", f"writer{number}"],
             stderr=subprocess.PIPE,
             env={**os.environ},  # noqa: TID251  # the test's own
         )
@@ -283,9 +288,10 @@ def test_writers_and_readers_share_a_repository(repository: Repository, source: 
         assert each.returncode == 0, errors.decode()
     sequences = [version.sequence for version in repository.history("bank/loans")]
     assert sequences == list(range(41, 0, -1))
-    assert repository.database.check() == ()
-    assert repository.database.rebuild().differences == ()
-    assert repository.verify(deep=True).sound
+    with Repository.open(tmp_path / "work") as folder:
+        assert folder.database.check() == ()
+        assert folder.database.rebuild().differences == ()
+        assert folder.verify(deep=True).sound
 
 
 def test_the_module_works_on_the_default_repository(
@@ -302,6 +308,7 @@ def test_the_module_works_on_the_default_repository(
     assert len(stemma.tree("loans")) == 1
 
 
+@in_a_folder
 def test_a_rewritten_log_is_refused(repository: Repository, source: Path, tmp_path: Path) -> None:
     repository.push("bank/loans", source, message="one")
     repository.audit.export(tmp_path / "export")
@@ -312,6 +319,10 @@ def test_a_rewritten_log_is_refused(repository: Repository, source: Path, tmp_pa
     other.close()
     identity = (tmp_path / "work" / ".stemma" / "identity").read_bytes()
     (tmp_path / "other" / ".stemma" / "identity").write_bytes(identity)
+    database = sqlite3.connect(tmp_path / "other" / ".stemma" / "stemma.db")
+    with database:
+        database.execute("UPDATE repository SET identity = ?", (identity.decode().strip(),))
+    database.close()
     with Repository.open(tmp_path / "other") as forged, pytest.raises(CorruptError):
         forged.audit.verify()
 

@@ -17,7 +17,7 @@ from stemma.http.decoding import QueryDecoder, body_decoder
 from stemma.http.problems import problem_of
 from stemma.operations import TABLE, AnyOperation
 from stemma.operations.models import MODEL
-from stemma.operations.requests import ListModels, Register, Request
+from stemma.operations.requests import ListModels, MetricGiven, Register, Request
 from stemma.operations.versions import RESOLVE
 from stemma.operations.views import Resolved
 
@@ -47,7 +47,7 @@ def _can_travel(request: Request) -> bool:
         return (
             b"\\u0000" not in plain and read == request and all(-(2**63) <= each < 2**63 for each in _numbers(request))
         )
-    except (msgspec.MsgspecError, UnicodeEncodeError, OverflowError):
+    except (InvalidError, msgspec.MsgspecError, UnicodeEncodeError, OverflowError):
         return False
 
 
@@ -72,6 +72,17 @@ def test_what_has_its_default_is_left_out() -> None:
         "manifest": "m",
         "what": "w",
     }
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_json_cannot_say_is_refused_and_never_lost(number: float) -> None:
+    metric = MetricGiven(name="auc", value=number)
+    with pytest.raises(InvalidError) as refused:
+        body_of(Register(model="a/b", manifest="m", what="w", metrics=(metric,)))
+    assert refused.value.place == "metrics[0].value"
+    with pytest.raises(InvalidError) as refused:
+        body_of(Register(model="a/b", manifest="m", what="w", params={"rate": number}))
+    assert refused.value.place == "params.rate"
 
 
 RESOLVED = Resolved(

@@ -94,11 +94,12 @@ def test_what_may_pass_is_tried_again(status: int, kind: str) -> None:
     assert len(set(script.requests)) == 1
 
 
-@pytest.mark.parametrize("wait", ["1", format_datetime(datetime.now(UTC) + timedelta(seconds=300)), "soon", "-5", ""])
+@pytest.mark.parametrize("wait", ["1", "a date", "soon", "-5", ""])
 def test_the_time_to_wait_is_heeded(wait: str) -> None:
-    with scripted(answer(503, b"{}", "text/html", [f"Retry-After: {wait}"]), answer(200)) as (url, script):
+    asked = format_datetime(datetime.now(UTC) + timedelta(seconds=300)) if wait == "a date" else wait
+    with scripted(answer(503, b"{}", "text/html", [f"Retry-After: {asked}"]), answer(200)) as (url, script):
         begun = time.monotonic()
-        if "GMT" in wait or "+0000" in wait:
+        if wait == "a date":
             with pytest.raises(UnavailableError, match="503"):
                 transport(url).ask("GET", "/x")
             assert len(script.requests) == 1
