@@ -30,6 +30,7 @@ from stemma.operations.files.uploads import OfUpload
 from stemma.operations.people.values import (
     AddPrincipal,
     ChangeRole,
+    CreateNamespace,
     CreateToken,
     ListMembers,
     ListTokens,
@@ -114,7 +115,7 @@ NAME = "x"
 CASES: dict[str, Case] = {
     "namespace.open": case(OfNamespace(namespace=NAME), namespace="namespace"),
     "namespace.list": case(Paged(), "token"),
-    "namespace.create": case(OfNamespace(namespace=NAME), namespace="namespace"),
+    "namespace.create": case(CreateNamespace(namespace=NAME), namespace="namespace"),
     "namespace.members": case(ListMembers(namespace=NAME), "token", namespace="namespace"),
     "model.list": case(ListModels(namespace=NAME), "token label", namespace="namespace"),
     "model.show": case(OfModel(model=NAME), model="model"),

@@ -28,7 +28,7 @@ from stemma.operations import AnyOperation, Transaction
 from stemma.operations.exchange.importing import IMPORT
 from stemma.operations.exchange.offering import ENTRIES, MAX_ENTRIES, OFFER, PROOF, ROOT
 from stemma.operations.exchange.receiving import RECEIVE
-from stemma.operations.exchange.values import ReadPart, ReceiveEntries, TextSent
+from stemma.operations.exchange.values import PersonSent, ReadPart, ReceiveEntries, TextSent
 from stemma.operations.requests import OfNamespace
 from stemma.records import Digest
 from stemma.registry.exchange.origin import Origin, trust
@@ -106,6 +106,9 @@ LIES: dict[str, Callable[[AnyOperation, Any], Any]] = {
     "a salt is none": bend(ENTRIES, texts=lambda texts: (structs.replace(texts[0], salt="zz"), *texts[1:])),
     "a text too many": bend(
         ENTRIES, texts=lambda texts: (*texts, TextSent(commitment=f"sha256:{'1' * 64}", salt="00" * 32, text="x"))
+    ),
+    "a stranger is introduced": bend(
+        ENTRIES, people=lambda people: (*people, PersonSent(pseudonym=NOBODY, name="The boss"))
     ),
     "another root is signed": bend(OFFER, note=lambda note: note.replace("\n", "0\n", 1)),
     "nobody signed": bend(OFFER, note=lambda note: note.partition("— ")[0] + "— a AAAAAAA=\n"),

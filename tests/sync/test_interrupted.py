@@ -180,3 +180,23 @@ def run(source: Path, target: Path, boundary: int) -> "subprocess.CompletedProce
         text=True,
         check=False,
     )
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_what_will_never_come_to_its_end_is_kept_as_it_is(source: Repository, tmp_path: Path) -> None:
+    target = Repository.init(tmp_path / "target")
+    with pytest.raises(UnavailableError):
+        sync(source, Bent(calls(target), failing(2)), "team")
+    with pytest.raises(ConflictError, match="arriving"):
+        target.people.create_namespace("team")
+    target.people.create_namespace("team", as_arrived=True)
+    versions = target.history("team/churn")
+    assert versions
+    Author(target, tmp_path / "mine").push("team/churn", "mine 001")
+    assert [each.relation for each in sync(source, target, "team").namespaces] == ["parted"]
+    assert {each.digest for each in source.history("team/churn")} < {
+        each.digest for each in target.history("team/churn")
+    }
+    target.close()
+    with Repository.open(target.root) as again:
+        check(again)

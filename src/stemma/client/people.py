@@ -10,6 +10,7 @@ from stemma.operations.people import roles, tokens, users
 from stemma.operations.people.values import (
     AddPrincipal,
     ChangeRole,
+    CreateNamespace,
     CreateToken,
     Identity,
     ListMembers,
@@ -22,7 +23,7 @@ from stemma.operations.people.values import (
     TokenCreated,
     TokenView,
 )
-from stemma.operations.requests import Nothing, OfNamespace, Paged
+from stemma.operations.requests import Nothing, Paged
 
 
 class People:
@@ -70,9 +71,13 @@ class People:
         for page in follow(lambda token: self._calls.run(roles.MEMBERS, ListMembers(namespace=namespace, token=token))):
             yield from page.principals
 
-    def create_namespace(self, namespace: str) -> NamespaceView:
-        """Make a namespace; AlreadyExistsError where it is there."""
-        return self._calls.run(roles.CREATE_NAMESPACE, OfNamespace(namespace=namespace))
+    def create_namespace(self, namespace: str, *, as_arrived: bool = False) -> NamespaceView:
+        """Make a namespace; AlreadyExistsError where it is there.
+
+        ConflictError for one that is arriving from another repository, unless it is to be `as_arrived` so far.
+        """
+        request = CreateNamespace(namespace=namespace, as_arrived=as_arrived)
+        return self._calls.run(roles.CREATE_NAMESPACE, request)
 
 
 class Tokens:

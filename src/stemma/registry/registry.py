@@ -44,7 +44,7 @@ class Registry:
         if tx.registry.namespaces.find(name) is not None:
             raise AlreadyExistsError(f"there is a namespace {name!r} already")
         if not has_arrived and tx.ledger.head(name).size:
-            hint = "Let 'stemma sync' come to its end: the namespace is there then."
+            hint = "Let 'stemma sync' come to its end, or make it of what is there with --as-arrived."
             raise ConflictError(f"the namespace {name!r} is arriving from another repository", hint=hint)
         draft = Draft(SYSTEM_NAMESPACE, caller.actor, "namespace.create", Thing("namespace", name))
         entry = append(tx, draft)

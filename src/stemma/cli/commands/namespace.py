@@ -19,11 +19,12 @@ def namespace() -> None:
 
 @namespace.command("create", examples=("stemma namespace create bank",), prints=NamespaceView)
 @click.argument("name", metavar="NAMESPACE")
+@click.option("--as-arrived", is_flag=True, help="Of what a synchronisation sent that will never come to its end.")
 @pass_session
-def create(session: Session, name: str) -> None:
+def create(session: Session, name: str, *, as_arrived: bool) -> None:
     """Make a namespace. Whoever makes it becomes its admin."""
     with open_repository(session) as repository:
-        view = repository.people.create_namespace(name)
+        view = repository.people.create_namespace(name, as_arrived=as_arrived)
     if session.json:
         session.emit(view)
         return

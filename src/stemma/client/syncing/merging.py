@@ -115,7 +115,7 @@ class _Merge:
             path=self.meeting.source.run(PROOF, asked).path,
             records=tuple(records[digest].decode() for digest in sorted(needed) if digest in records),
             texts=texts_given(part, commitments),
-            people=people_given(part),
+            people=people_given(part, [each.id for each in (entry.actor, entry.on_behalf_of) if each is not None]),
             manifests=manifests,
             note=origin.note,
             keys=self.standing.offer.keys,

@@ -127,9 +127,13 @@ def texts_given(part: PartSent, wanted: Collection[str] | None = None) -> tuple[
     )
 
 
-def people_given(part: PartSent) -> tuple[PersonGiven, ...]:
-    """Return the people of a part, to be given on."""
-    return tuple(PersonGiven(pseudonym=each.pseudonym, name=each.name) for each in part.people)
+def people_given(part: PartSent, acting: Collection[str] | None = None) -> tuple[PersonGiven, ...]:
+    """Return the people of a part, those in `acting` if given, to be given on."""
+    return tuple(
+        PersonGiven(pseudonym=each.pseudonym, name=each.name)
+        for each in part.people
+        if acting is None or each.pseudonym in acting
+    )
 
 
 def records_of(part: PartSent) -> dict[Digest, bytes]:

@@ -1,10 +1,9 @@
 """Operations that take single versions out of a log from which this repository's own has parted."""
 
 from stemma.access import Caller, Permission, require
-from stemma.access.carried import Carried, carry
 from stemma.errors import ConflictError, InvalidError
 from stemma.names import SYSTEM_NAMESPACE, ModelName, check_name
-from stemma.operations.exchange.receiving import read_brought, read_hash, store_files
+from stemma.operations.exchange.receiving import introduce, read_brought, read_hash, store_files
 from stemma.operations.exchange.values import BindNumber, Imported, ImportEvidence, ImportVersion
 from stemma.operations.operation import Operation, Subjects, Transaction, of_model
 from stemma.operations.views import Done
@@ -29,8 +28,7 @@ def _import(subjects: Subjects, tx: Transaction, caller: Caller, asked: ImportVe
     store_files(subjects, tx, caller, name, given=asked.manifests, named=named)
     version, created = import_version(tx, caller, proven, brought, asked.branch)
     if created and is_trusted(tx, origin):
-        people = [Carried(person.pseudonym, person.name) for person in asked.people]
-        carry(tx, caller, people, origin.checkpoint.origin)
+        introduce(tx, caller, asked.people, [asked.entry], origin)
     return Imported(reference=version.reference, digest=version.digest, created=created)
 
 

@@ -15,7 +15,7 @@ from stemma.ledger.arrival import arrive
 from stemma.ledger.tree import HASH, hash_leaf
 from stemma.names import SYSTEM_NAMESPACE, check_name
 from stemma.operations.exchange.offering import MAX_ENTRIES
-from stemma.operations.exchange.values import Received, ReceiveEntries, TextGiven
+from stemma.operations.exchange.values import PersonGiven, Received, ReceiveEntries, TextGiven
 from stemma.operations.operation import Operation, Subjects, Transaction
 from stemma.records import Digest
 from stemma.registry.exchange.brought import Brought, CarriedText, manifests, store
@@ -38,8 +38,7 @@ def _receive(subjects: Subjects, tx: Transaction, caller: Caller, asked: Receive
     if data:
         note_arrival(tx, caller, origin, head)
         _take(subjects, tx, caller, asked, arrive(tx, name, data, origin.checkpoint, path))
-        people = [Carried(person.pseudonym, person.name) for person in asked.people]
-        carry(tx, caller, people, origin.checkpoint.origin)
+        introduce(tx, caller, asked.people, asked.entries, origin)
     size = head + len(data)
     complete = size >= origin.checkpoint.size
     if complete and subjects.ledger.root(tx, name, origin.checkpoint.size).root != origin.checkpoint.root:
@@ -122,6 +121,23 @@ def store_files(
         contents = subjects.artifacts.manifest(tx, digest).digests()
         if missing := contents - subjects.artifacts.recipes(tx, contents, scopes=within).keys():
             raise NotFoundError(f"the content {min(missing)} is not stored", hint="Upload it before the entries.")
+
+
+def introduce(
+    tx: Transaction, caller: Caller, people: Iterable[PersonGiven], entries: Iterable[str], origin: Origin
+) -> None:
+    """Introduce those of `people` that are not known here; each must act in one of `entries`."""
+    acting = {
+        actor.id
+        for data in entries
+        for entry in (Entry.decode(data.encode("utf-8", "replace")),)
+        for actor in (entry.actor, entry.on_behalf_of)
+        if actor is not None
+    }
+    carried = [Carried(person.pseudonym, person.name) for person in people]
+    if strangers := {person.pseudonym for person in carried} - acting:
+        raise CorruptError(f"{min(strangers)[:80]!r} acts in no arriving entry", place=origin.checkpoint.origin)
+    carry(tx, caller, carried, origin.checkpoint.origin)
 
 
 def read_brought(records: Iterable[str], texts: Iterable[TextGiven]) -> Brought:

@@ -3,9 +3,8 @@
 from stemma.access import EVERYWHERE, Caller, Grant, Permission, Role, forbidden, may, require, unseen
 from stemma.names import SYSTEM_NAMESPACE
 from stemma.operations.operation import Operation, Subjects, Transaction, system_log
-from stemma.operations.people.values import ChangeRole, ListMembers, NamespaceView, PrincipalPage
+from stemma.operations.people.values import ChangeRole, CreateNamespace, ListMembers, NamespaceView, PrincipalPage
 from stemma.operations.people.viewing import read_role, view_principal
-from stemma.operations.requests import OfNamespace
 from stemma.operations.views import Done
 from stemma.paging import check_limit, split_page
 
@@ -30,10 +29,10 @@ def _revoke(subjects: Subjects, tx: Transaction, caller: Caller, asked: ChangeRo
     return Done(changed=subjects.access.revoke(tx, caller, Grant(principal.id, asked.namespace, role)))
 
 
-def _create_namespace(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfNamespace) -> NamespaceView:
+def _create_namespace(subjects: Subjects, tx: Transaction, caller: Caller, asked: CreateNamespace) -> NamespaceView:
     if not may(tx, caller, Permission.MAINTAIN, SYSTEM_NAMESPACE):
         raise forbidden(caller, Permission.MAINTAIN, SYSTEM_NAMESPACE)
-    subjects.registry.create_namespace(tx, caller, asked.namespace)
+    subjects.registry.create_namespace(tx, caller, asked.namespace, has_arrived=asked.as_arrived)
     is_new = subjects.access.found(tx, caller, asked.namespace)
     return NamespaceView(namespace=asked.namespace, role=str(Role.ADMIN) if is_new else None)
 
@@ -60,7 +59,7 @@ GRANT = Operation("role.grant", ChangeRole, Done, Permission.GRANT, "PUT", "/rol
 REVOKE = Operation("role.revoke", ChangeRole, Done, Permission.GRANT, "DELETE", "/role", _revoke, system_log)
 CREATE_NAMESPACE = Operation(
     "namespace.create",
-    OfNamespace,
+    CreateNamespace,
     NamespaceView,
     Permission.MAINTAIN,
     "POST",

@@ -4,7 +4,7 @@ A principal is named as it is displayed, in any case, or by its pseudonym. The n
 namespaces, those to come included.
 """
 
-from stemma.operations.requests import Paged, Request
+from stemma.operations.requests import OfNamespace, Paged, Request
 from stemma.operations.views import View
 
 
@@ -136,6 +136,12 @@ class TokenPage(View, frozen=True, kw_only=True):
 
     tokens: tuple[TokenView, ...]
     next_token: str | None = None
+
+
+class CreateNamespace(OfNamespace, frozen=True, kw_only=True):
+    """Make a namespace; `as_arrived` of what has arrived from elsewhere, where the rest will never come."""
+
+    as_arrived: bool = False
 
 
 class NamespaceView(View, frozen=True, kw_only=True):
