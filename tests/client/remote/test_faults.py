@@ -41,6 +41,7 @@ def read(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.lower())
 def test_a_push_registers_one_version_whatever_one_request_meets(root: Path, tmp_path: Path, fault: Fault) -> None:
     with under(root, ()) as (repository, sky):
@@ -62,6 +63,7 @@ def test_a_push_registers_one_version_whatever_one_request_meets(root: Path, tmp
         assert folder.database.check() == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_a_storm_of_faults_loses_and_doubles_nothing(root: Path, tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)

@@ -211,6 +211,10 @@ def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
     assert token not in str(raised.value)
 
 
+def test_a_token_is_not_shown() -> None:
+    assert "secret" not in repr(transport("https://models.example", "stm_1_secret"))
+
+
 def test_nobody_there_is_told_with_the_reason() -> None:
     with Listening(lambda _: None) as listening:
         url = listening.url

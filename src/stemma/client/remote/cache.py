@@ -96,9 +96,8 @@ class Cache:
         folder = self._checkouts(identity)
         with file_errors(folder):
             _make(folder)
-            mark = os.open(folder / f"{manifest.hex}{_MARK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            mark = _hold(folder / f"{manifest.hex}{_MARK}")
         try:
-            fcntl.flock(mark, fcntl.LOCK_SH)
             with file_errors(folder):
                 os.pwrite(mark, f"{size}\n".encode(), 0)
                 os.utime(mark)
@@ -171,6 +170,20 @@ def _checkouts(folder: Path) -> Iterator[tuple[float, Path, int]]:
         for mark in folder.glob(f"*{_MARK}"):
             text = mark.read_bytes().strip()
             yield mark.stat().st_mtime, mark.with_suffix(""), int(text) if text.isdigit() else 0
+
+
+def _hold(path: Path) -> int:
+    """Return the descriptor of a mark, locked against clearing away; one that was cleared meanwhile is made anew."""
+    while True:
+        mark = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(mark, fcntl.LOCK_SH)
+            if os.fstat(mark).st_nlink:
+                return mark
+        except BaseException:
+            os.close(mark)
+            raise
+        os.close(mark)
 
 
 def _clear(path: Path) -> None:

@@ -77,7 +77,7 @@ class Transport:
     """Talks to one server. Used from several threads at once, and from processes that were forked."""
 
     address: Address
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     trust: Trust = field(default_factory=Trust)
     patience: Patience = field(default_factory=lambda: Patience(30))
     timeout: float = 30.0
