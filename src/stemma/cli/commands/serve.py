@@ -48,7 +48,7 @@ def serve(
     log_level: str | None,
     log_requests: str | None,
 ) -> None:
-    """Serve the repository of this folder over HTTP.
+    """Serve this repository over HTTP.
 
     Prints one line with the URL when it answers, and then runs until it is interrupted. Where nobody has a role yet,
     whoever reaches the server is the owner, so it listens on this machine only; to let others in, add an admin first:

@@ -32,7 +32,9 @@ from stemma.errors import ConflictError
 def sync(
     session: Session, source: str, target: str, *, namespace: tuple[str, ...], plan: bool, trust_key: tuple[str, ...]
 ) -> None:
-    """Bring the repository DST up to what SRC has: a folder, or the URL of a server.
+    """Bring a repository up to what another one has.
+
+    SRC and DST are each a folder, or the URL of a server; DST is brought up to what SRC has.
 
     Digests, history and proofs stay what they are. What DST lacks is added, nothing is overwritten: where both have
     gone on, what differs is listed and left as it is. Again after an interruption goes on where it ended. Exits with 5
