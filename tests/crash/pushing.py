@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stemma.app import open_folder
 from stemma.client import Repository
+from stemma.client.local.calls import LocalCalls
 from stemma.settings import load_settings
 
 
@@ -34,7 +35,7 @@ def main() -> None:
     root, source, pushes = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     countdown = Countdown(int(sys.argv[4]) if len(sys.argv) > 4 else 0)
     folder = open_folder(root, on_boundary=countdown)
-    with Repository(folder, load_settings(repository=root)) as repository:
+    with Repository(LocalCalls(folder, "somebody"), load_settings(repository=root)) as repository:
         for number in range(pushes):
             (source / "changing.bin").write_bytes(os.urandom(70_000))
             (source / "number.txt").write_text(str(number))
