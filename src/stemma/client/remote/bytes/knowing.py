@@ -18,11 +18,11 @@ Asked = TypeVar("Asked")
 
 @dataclass(frozen=True, slots=True)
 class RemoteKnown:
-    """Asks the server, which answers for what the caller can read. Tasks of 32 MiB make one question."""
+    """Asks the server, which answers for what the caller can read. Tasks of 16 MiB make one question."""
 
     transport: Transport
     session: Session
-    together: int = 8
+    together: int = 4
 
     def blocks(self, ids: Sequence[BlockId]) -> AbstractSet[BlockId]:
         """Ask for blocks."""

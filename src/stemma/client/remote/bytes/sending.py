@@ -17,7 +17,7 @@ from stemma.client.remote.transport import Transport
 from stemma.errors import ConflictError, CorruptError
 from stemma.operations.files.uploads import SHOW, OfUpload
 
-PORTION = 8 << 20
+PORTION = 4 << 20
 AT_ONCE = 4
 _MISSES = 5
 BINARY = "application/octet-stream"
