@@ -108,10 +108,22 @@ class Server:
     def kill(self) -> None:
         """End every one of its processes at once, as a crash would."""
         assert self.process is not None
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        os.kill(self.process.pid, signal.SIGSTOP)  # so that it starts no more
+        children = self._children()
+        for process in (*children, self.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         self.process.wait(_PATIENCE)
         self.process = None
+        deadline = time.monotonic() + _PATIENCE
+        while any(map(_lives, children)):  # they hold the shared memory until they are gone
+            assert time.monotonic() < deadline
+            time.sleep(_PAUSE)
+
+    def _children(self) -> list[int]:
+        assert self.process is not None
+        text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(child) for child in text.split()]
 
     def stop(self) -> None:
         """Stop it and end all connections."""
@@ -134,6 +146,13 @@ class Server:
         command = [*_as_account("KILL"), str(programs() / program), *arguments]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def _lives(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _as_account(signal_at_end: str) -> list[str]:

@@ -84,9 +84,8 @@ class Writer:
         for left in reversed(range(_TRIES)):
             self._commits = False
             try:
-                try:
-                    self._attempt(batch, joinable=joinable, careful=careful)
-                except _SpoiltError:
+                careful = careful or not self._is_done_boldly(batch, joinable=joinable)
+                if careful:
                     self._attempt(batch, joinable=False, careful=True)
             except BaseException as error:  # noqa: BLE001 - whatever it is, the callers wait for an answer
                 careful = True
@@ -100,6 +99,13 @@ class Writer:
                 for queued in batch:
                     queued.fail(_unknown(error) if unknown else _unstored(error))
             return
+
+    def _is_done_boldly(self, batch: list[Queued[Any]], *, joinable: bool) -> bool:
+        try:
+            self._attempt(batch, joinable=joinable, careful=False)
+        except _SpoiltError:
+            return False
+        return True
 
     def _attempt(self, batch: list[Queued[Any]], *, joinable: bool, careful: bool) -> None:
         connection, locked = self._begin(batch)
