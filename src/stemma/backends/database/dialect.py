@@ -118,11 +118,10 @@ def _is_open(bind: BindParameter[Any] | None) -> bool:
     return bind is not None and bind.required
 
 
-class Connection:
-    """A connection of the driver on which statements are run; used by one thread at a time.
+class Link:
+    """A connection of the driver and the transaction that is open on it; used by one thread at a time.
 
-    Every method raises AlreadyExistsError and ConflictError where a constraint says no, UnavailableError
-    where the database cannot answer now, and CorruptError where the file is damaged.
+    Errors are those of `Connection`.
     """
 
     __slots__ = ("changes", "dialect", "driver", "place", "serial")
@@ -133,6 +132,86 @@ class Connection:
         self.driver = driver
         self.dialect = dialect
         self.place = place
+
+    def define(self, element: ExecutableDDLElement) -> None:
+        """Create or drop what `element` says."""
+        self.script(str(element.compile(dialect=self.dialect.compiler)))
+
+    def script(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run one statement that needs no parameters, such as BEGIN or a PRAGMA, and return its rows.
+
+        PostgreSQL also takes several with semicolons between them, and answers the rows of the first.
+        """
+        try:
+            cursor = self.dialect.script(self.driver, sql)
+            rows: list[tuple[Any, ...]] = [] if cursor.description is None else cursor.fetchall()
+        except Exception as error:
+            raise self._translated(error) from error
+        return rows
+
+    def script_ahead(self, sql: str) -> None:
+        """Run one statement that needs no parameters and answers nothing; a failure may show as for `send`."""
+        self.script(sql)
+
+    def settle(self) -> None:
+        """Wait until all that was sent is done, and raise what failed."""
+
+    def commit(self) -> None:
+        """Make durable what was done; UnavailableError where the database undid it instead."""
+        try:
+            cursor = self.dialect.script(self.driver, "COMMIT")
+        except Exception as error:
+            raise self._translated(error) from error
+        if getattr(cursor, "statusmessage", "COMMIT") != "COMMIT":
+            raise UnavailableError("the database undid the transaction", place=self.place, hint="Try again.")
+
+    def generation(self) -> object | None:
+        """Return what changes when another connection has committed; None where the database does not tell."""
+        try:
+            told = self.dialect.generation(self.driver)
+        except Exception as error:
+            raise self._translated(error) from error
+        return None if told is None else (self.serial, told)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing more can be done with it."""
+        return self.dialect.is_lost(self.driver)
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether the transaction that is open can only be rolled back."""
+        return self.is_lost or self.dialect.is_spoilt(self.driver)
+
+    def was_ended(self) -> bool:
+        """Return whether a connection that lay idle was ended by the other side."""
+        return self.is_lost
+
+    def is_passing(self, error: BaseException) -> bool:
+        """Return whether running the same transaction again may succeed where it failed with `error`."""
+        return self.is_lost or self.dialect.is_passing(error)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open; SQLite ends one by itself when a disk fails or is full."""
+        return self.dialect.in_transaction(self.driver)
+
+    def close(self) -> None:
+        """Close the connection of the driver."""
+        self.driver.close()
+
+    def _translated(self, error: Exception) -> Exception:
+        return self.dialect.translate(error, self.place) or error
+
+
+class Connection(Link):
+    """A connection on which statements are run.
+
+    Every method raises AlreadyExistsError and ConflictError where a constraint says no, UnavailableError
+    where the database cannot answer now, and CorruptError where the file is damaged.
+    """
+
+    __slots__ = ()
 
     def one(self, statement: Statement, /, **parameters: object) -> tuple[Any, ...] | None:
         """Return the first row, or None."""
@@ -177,10 +256,6 @@ class Connection:
         if not self.run(statement, **parameters):
             raise otherwise()
 
-    def script_ahead(self, sql: str) -> None:
-        """Run one statement that needs no parameters and answers nothing; a failure may show as for `send`."""
-        self.script(sql)
-
     def run_many(self, statement: Statement, rows: Sequence[Mapping[str, object]]) -> None:
         """Run `statement` once for each set of parameters; a failure may show as for `send`."""
         if not rows:
@@ -196,69 +271,6 @@ class Connection:
             self.driver.cursor().executemany(compiled.sql, filled)
         except Exception as error:
             raise self._translated(error) from error
-
-    def define(self, element: ExecutableDDLElement) -> None:
-        """Create or drop what `element` says."""
-        self.script(str(element.compile(dialect=self.dialect.compiler)))
-
-    def script(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run one statement that needs no parameters, such as BEGIN or a PRAGMA, and return its rows.
-
-        PostgreSQL also takes several with semicolons between them, and answers the rows of the first.
-        """
-        try:
-            cursor = self.dialect.script(self.driver, sql)
-            rows: list[tuple[Any, ...]] = [] if cursor.description is None else cursor.fetchall()
-        except Exception as error:
-            raise self._translated(error) from error
-        return rows
-
-    def settle(self) -> None:
-        """Wait until all that was sent is done, and raise what failed."""
-
-    def commit(self) -> None:
-        """Make durable what was done; UnavailableError where the database undid it instead."""
-        try:
-            cursor = self.dialect.script(self.driver, "COMMIT")
-        except Exception as error:
-            raise self._translated(error) from error
-        if getattr(cursor, "statusmessage", "COMMIT") != "COMMIT":
-            raise UnavailableError("the database undid the transaction", place=self.place, hint="Try again.")
-
-    def generation(self) -> object | None:
-        """Return what changes when another connection has committed; None where the database does not tell."""
-        try:
-            told = self.dialect.generation(self.driver)
-        except Exception as error:
-            raise self._translated(error) from error
-        return None if told is None else (self.serial, told)
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether nothing more can be done with it."""
-        return self.dialect.is_lost(self.driver)
-
-    def was_ended(self) -> bool:
-        """Return whether a connection that lay idle was ended by the other side."""
-        return self.is_lost
-
-    def is_passing(self, error: BaseException) -> bool:
-        """Return whether running the same transaction again may succeed where it failed with `error`."""
-        return self.is_lost or self.dialect.is_passing(error)
-
-    @property
-    def is_spoilt(self) -> bool:
-        """Whether the transaction that is open can only be rolled back."""
-        return self.is_lost or self.dialect.is_spoilt(self.driver)
-
-    @property
-    def in_transaction(self) -> bool:
-        """Whether a transaction is open; SQLite ends one by itself when a disk fails or is full."""
-        return self.dialect.in_transaction(self.driver)
-
-    def close(self) -> None:
-        """Close the connection of the driver."""
-        self.driver.close()
 
     def _execute(self, statement: Statement, parameters: Mapping[str, object]) -> Any:  # noqa: ANN401 - a driver's cursor
         compiled = statement.compiled(self.dialect)
@@ -279,9 +291,6 @@ class Connection:
                 raise TypeError(f"parameter {name!r} is a list, not {type(values).__name__}")
             filled[name] = self.dialect.pass_list(values)
         return filled
-
-    def _translated(self, error: Exception) -> Exception:
-        return self.dialect.translate(error, self.place) or error
 
 
 def _mismatch(compiled: Compiled, parameters: Mapping[str, object]) -> str:
