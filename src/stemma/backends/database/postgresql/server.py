@@ -33,6 +33,11 @@ FORBID = "REVOKE UPDATE, DELETE, TRUNCATE ON entries FROM PUBLIC, CURRENT_USER"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 _PREPARED = 1000
 _IDLE_MILLISECONDS = 60_000
+_FIRST_MEASURE = 16
+_UNKNOWN = """
+    SELECT string_agg(quote_ident(relname), ', ') FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND reltuples < 0
+    AND pg_relation_size(oid) > 0 AND pg_has_role(relowner, 'USAGE')"""
 _STAMP = Statement(insert(level))
 _PRESENT = "SELECT to_regclass('schema_level') IS NOT NULL, current_setting('server_version_num')::int, "
 _ENCODING = "current_setting('server_encoding')"
@@ -58,6 +63,8 @@ class PostgresqlServer:
         self._statement_seconds = statement_seconds
         self._restart_seconds = restart_seconds
         self._answers = False
+        self._begun = 0
+        self._measures_at = _FIRST_MEASURE
 
     @property
     def place(self) -> str:
@@ -92,6 +99,10 @@ class PostgresqlServer:
 
     def begin(self, connection: Connection, logs: frozenset[str]) -> frozenset[str] | None:
         """Begin a transaction that alone appends to `logs`; waits for other processes at most `lock_seconds`."""
+        self._begun += 1
+        if self._begun == self._measures_at:
+            self._measures_at *= 8
+            _measure(connection)
         if EVERY_LOG in logs:
             connection.script(f"BEGIN; SELECT pg_advisory_xact_lock({_key(EVERY_LOG)})")
             return None
@@ -167,6 +178,7 @@ class PostgresqlServer:
 
     def _limits(self, statement_seconds: float) -> list[str]:
         return [
+            "SET plan_cache_mode = force_generic_plan",  # to plan each time costs more than a better plan saves
             f"SET lock_timeout = {round(self.lock_seconds * 1000)}",
             f"SET statement_timeout = {round(statement_seconds * 1000)}",
         ]
@@ -199,6 +211,16 @@ class PostgresqlServer:
         driver.prepared_max = _PREPARED
         driver.adapters.register_dumper(int, Int8Dumper)
         return PipelinedConnection(driver, POSTGRESQL, self.place)
+
+
+def _measure(connection: Connection) -> None:
+    """Gather statistics of tables that have none yet, as autovacuum would within minutes.
+
+    Without them the planner takes any index on namespace and model for as good as the one that finds a single row.
+    """
+    ((tables,),) = connection.script(_UNKNOWN)
+    if tables:
+        connection.script(f"ANALYZE {tables}")
 
 
 def _unreachable(error: psycopg.Error, place: str) -> UnavailableError:
