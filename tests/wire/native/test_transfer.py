@@ -21,7 +21,6 @@ from stemma.errors import CorruptError
 from stemma.http.running import Limits
 from stemma.operations import BY_NAME
 from stemma.operations.people.values import AddPrincipal, CreateToken
-from stemma.operations.requests import OfNamespace
 from stemma.records import Digest
 from tests.artifacts.support import Store
 from tests.artifacts.test_arrivals import Forgery, packed
@@ -441,7 +440,8 @@ def test_sessions_and_content_of_others_are_as_if_they_were_not(tmp_path: Path) 
     folder = open_folder(root)
     owner, tokens = folder.owner("tester"), {}
     for namespace in ("bank", "elsewhere"):
-        folder.system.run(BY_NAME["namespace.create"], owner, OfNamespace(namespace=namespace))
+        create = BY_NAME["namespace.create"]
+        folder.system.run(create, owner, create.request(namespace=namespace))
     for name, namespace in [("bob", "bank"), ("eve", "bank"), ("mallory", "elsewhere")]:
         folder.system.run(BY_NAME["user.add"], owner, AddPrincipal(name=name, role="contributor", namespace=namespace))
         tokens[name] = str(folder.system.run(BY_NAME["token.create"], owner, CreateToken(principal=name)).secret)
