@@ -109,7 +109,7 @@ class World:
         def step(tx: Transaction) -> None:
             data = canonical({"files": [], "of": text})
             tx.records.put(Digest.of(data), data)
-            tx.artifacts.manifests.add(Digest.of(data), LOANS.namespace)
+            tx.artifacts.manifests.add(Digest.of(data), LOANS.namespace, 0)
             submission = Submission(Version(Digest.of(data), tx.now), Message(text))
             registry.versions.register(tx, OWNER, LOANS, submission)
 

@@ -142,7 +142,7 @@ class Machine(RuleBasedStateMachine):
 
         def run(tx: Any) -> Any:  # noqa: ANN401  # a transaction, perhaps with something around it
             tx.records.put(Digest.of(data), data)
-            tx.artifacts.manifests.add(Digest.of(data), CREDIT.namespace)
+            tx.artifacts.manifests.add(Digest.of(data), CREDIT.namespace, 0)
             return self.registry.versions.register(tx, OWNER, CREDIT, wanted)
 
         known = self.known

@@ -54,7 +54,7 @@ def digest_of(text: str) -> Digest:
 def publish(tx: Transaction, data: bytes, namespace: str = CREDIT.namespace) -> None:
     """Store what passes for a manifest, for versions of a namespace."""
     tx.records.put(Digest.of(data), data)
-    tx.artifacts.manifests.add(Digest.of(data), namespace)
+    tx.artifacts.manifests.add(Digest.of(data), namespace, 0)
 
 
 @dataclass

@@ -40,6 +40,7 @@ CALLS: dict[str, tuple[Permission, Call]] = {
         Permission.READ,
         lambda r, tx, who: r.versions.subjects(tx, who, tx.registry.versions.page(CREDIT, 9, 9)),
     ),
+    "extent": (Permission.READ, lambda r, tx, who: r.extent(tx, who, CREDIT.namespace)),
     "versions.page": (Permission.READ, lambda r, tx, who: r.versions.page(tx, who, CREDIT)),
     "aliases.set": (Permission.POINT, lambda r, tx, who: r.aliases.set(tx, who, CREDIT, "production", select("v1"))),
     "aliases.back": (

@@ -39,7 +39,7 @@ def prepare(executor: Executor, registry: Registry) -> None:
 def push(registry: Registry, tx: Transaction, files: str) -> None:
     data = files.encode()
     tx.records.put(Digest.of(data), data)
-    tx.artifacts.manifests.add(Digest.of(data), CREDIT.namespace)
+    tx.artifacts.manifests.add(Digest.of(data), CREDIT.namespace, 0)
     registry.versions.register(tx, OWNER, CREDIT, Submission(Version(Digest.of(data), 0), Message("x")))
 
 

@@ -236,8 +236,8 @@ class ArtifactIndex(Protocol):
 class ManifestScopes(Protocol):
     """For which namespaces a manifest was committed. A journal: it says who may register it."""
 
-    def add(self, manifest: Digest, namespace: str) -> None:
-        """Note that it was committed for a namespace; idempotent."""
+    def add(self, manifest: Digest, namespace: str, size: int) -> None:
+        """Note that it was committed for a namespace, and how many bytes its files have; idempotent."""
         ...
 
     def of(self, manifest: Digest) -> frozenset[str]:

@@ -127,22 +127,14 @@ def _status(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing)
     del asked
     registry = subjects.registry
     names = list(_every_model(subjects, tx, caller))
-    versions = size = 0
-    sizes: dict[Digest, int] = {}
-    for name in names:
-        for version in _every_version(subjects, tx, caller, name):
-            manifest = registry.versions.show(tx, caller, name, version.digest).version.manifest
-            if manifest not in sizes:
-                sizes[manifest] = sum(file.size for file in subjects.artifacts.manifest(tx, manifest).files)
-            versions += 1
-            size += sizes[manifest]
+    extents = [registry.extent(tx, caller, space) for space in {name.namespace for name in names}]
     scopes = readable(tx, caller)
     logs = (log for log in tx.ledger.namespaces() if may(tx, caller, Permission.AUDIT, log))
     unsigned = sum(subjects.ledger.unsigned_tail(tx, log) for log in logs)
     return Status(
         models=len(names),
-        versions=versions,
-        bytes=size,
+        versions=sum(count for count, _ in extents),
+        bytes=sum(size for _, size in extents),
         stored=sum(pack.size for pack in tx.artifacts.packs() if scopes is None or pack.scope in scopes),
         unsigned=unsigned,
         next_step=_next_step(subjects, tx, caller, names),

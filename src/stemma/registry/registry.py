@@ -62,6 +62,11 @@ class Registry:
             after = rows[-1].name
         return split_page(found, size)
 
+    def extent(self, tx: RegistryTransaction, caller: Caller, namespace: str) -> tuple[int, int]:
+        """Return how many versions a namespace has, and how many bytes they hold, each counted by itself."""
+        require(tx, caller, Permission.READ, namespace)
+        return tx.registry.namespaces.extent(namespace)
+
     def model(self, tx: RegistryTransaction, caller: Caller, name: ModelName) -> Model:
         """Return a model."""
         require(tx, caller, Permission.READ, name.namespace)

@@ -1,8 +1,7 @@
 """What the registry keeps and what it asks of its store.
 
-Rows are frozen values that follow from ledger entries and records. Every `find` returns None for what does not
-exist; every page is read by key, in the order that its docstring gives, with at most `limit` rows. Stores check
-nothing but what would lose an update; the rules are in the fronts. All of it happens in the caller's transaction.
+Rows follow from ledger entries and records. Every `find` returns None for what does not exist; every page is read by
+key, in its docstring's order, with at most `limit` rows. Stores check only what would lose an update.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +32,7 @@ class Namespace:
 class Model:
     """A named line of versions; `last` is the highest sequence number given, 0 where there is none.
 
-    One that is arriving stands in a log that comes from another repository and is not here yet to its end.
+    One that is arriving stands in a log that is on its way here from another repository.
     """
 
     name: ModelName
@@ -158,6 +157,9 @@ class NamespaceStore(Protocol):
 
     def find(self, name: str) -> Namespace | None:
         """Return a namespace."""
+
+    def extent(self, name: str) -> tuple[int, int]:
+        """Return how many versions a namespace has, and how many bytes they hold."""
 
     def page(self, after: str, limit: int) -> Sequence[Namespace]:
         """Return namespaces whose names follow `after`, by name."""

@@ -48,7 +48,7 @@ def create(namespace: str, tx: Transaction) -> None:
 def step(model: ModelName, turn: int, tx: Transaction) -> None:
     data = canonical({"files": [], "of": f"{model} {turn}"})
     tx.records.put(Digest.of(data), data)
-    tx.artifacts.manifests.add(Digest.of(data), model.namespace)
+    tx.artifacts.manifests.add(Digest.of(data), model.namespace, 0)
     submission = Submission(Version(Digest.of(data), tx.now), Message(f"turn {turn}"))
     REGISTRY.versions.register(tx, OWNER, model, submission)
     if turn < 3:

@@ -50,7 +50,7 @@ def store_manifest(
     data = manifest.encode()
     digest = Digest.of(data)
     tx.records.put(digest, data)
-    tx.artifacts.manifests.add(digest, namespace)
+    tx.artifacts.manifests.add(digest, namespace, sum(file.size for file in manifest.files))
     return digest
 
 

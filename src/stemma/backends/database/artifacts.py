@@ -79,6 +79,7 @@ manifests = table(
     TableClass.JOURNAL,
     digest_column("digest", primary_key=True),
     Column("namespace", TEXT, primary_key=True),
+    Column("size", WHOLE, nullable=False),
     rowid=False,
 )
 _HELD = (blocks, segments, files)
@@ -189,9 +190,9 @@ class DatabaseManifestScopes:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, manifest: Digest, namespace: str) -> None:
+    def add(self, manifest: Digest, namespace: str, size: int) -> None:
         """Insert a row unless it is there."""
-        self._connection.run(_ADD_MANIFEST, digest=manifest.raw, namespace=namespace)
+        self._connection.run(_ADD_MANIFEST, digest=manifest.raw, namespace=namespace, size=size)
 
     def of(self, manifest: Digest) -> frozenset[str]:
         """Return the namespaces."""

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
+from stemma.backends.database.artifacts import manifests
 from stemma.backends.database.dialect import Connection, Statement
-from stemma.backends.database.registry.tables import models, namespaces, of_model
+from stemma.backends.database.registry.tables import models, namespaces, of_model, versions
 from stemma.names import ModelName
 from stemma.records import Digest
 from stemma.registry import Model, Namespace
@@ -53,6 +54,13 @@ _PAGE = Statement(
     .limit(bindparam("size"))
 )
 
+_SIZE = select(func.max(manifests.c.size)).where(manifests.c.digest == versions.c.manifest).scalar_subquery()
+_EXTENT = Statement(
+    select(func.count(), func.coalesce(func.sum(_SIZE), 0))
+    .select_from(versions)
+    .where(versions.c.namespace == bindparam("space"))
+)
+
 
 def raw(digest: Digest | None) -> bytes | None:
     """Return a digest as it is stored."""
@@ -80,6 +88,11 @@ class DatabaseNamespaces:
         """Return a namespace."""
         row = self._connection.one(_FIND_NAMESPACE, called=name)
         return None if row is None else Namespace(*row)
+
+    def extent(self, name: str) -> tuple[int, int]:
+        """Return how many versions a namespace has, and how many bytes they hold."""
+        count, size = self._connection.one(_EXTENT, space=name) or (0, 0)
+        return int(count), int(size)
 
     def page(self, after: str, limit: int) -> Sequence[Namespace]:
         """Return namespaces whose names follow `after`."""

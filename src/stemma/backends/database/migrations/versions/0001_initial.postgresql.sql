@@ -127,6 +127,7 @@ CREATE TABLE leases (
 CREATE TABLE manifests (
 	digest BYTEA NOT NULL CONSTRAINT ck_manifests_digest_size CHECK (length(digest) = 32),
 	namespace TEXT COLLATE "C" NOT NULL,
+	size BIGINT NOT NULL,
 	CONSTRAINT pk_manifests PRIMARY KEY (digest, namespace)
 );
 CREATE TABLE measurements (

@@ -148,6 +148,7 @@ CREATE TABLE leases (
 CREATE TABLE manifests (
 	digest BLOB NOT NULL CONSTRAINT ck_manifests_digest_size CHECK (length(digest) = 32),
 	namespace TEXT NOT NULL,
+	size INTEGER NOT NULL,
 	CONSTRAINT pk_manifests PRIMARY KEY (digest, namespace)
 )
  WITHOUT ROWID,
