@@ -19,6 +19,8 @@ from stemma.semver import SemanticVersion
 from tests.registry.support import OWNER, publish
 
 THREADS = 4
+PAUSE = 0.05
+"""Seconds between two, so that there is not more to check than to write."""
 REGISTRY = Registry(ProtectedNames())
 _PRINTING = threading.Lock()
 
@@ -45,6 +47,7 @@ def work(executor: Executor, ends: threading.Event, seed: str, thread: int) -> N
         else:
             with _PRINTING:
                 print(f"{model} {what}", flush=True)  # noqa: T201  # its answer
+            ends.wait(PAUSE)
 
 
 def main() -> None:

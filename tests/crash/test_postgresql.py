@@ -16,6 +16,7 @@ from stemma.backends.database.postgresql.rebuild import rebuild
 from stemma.backends.database.postgresql.server import PostgresqlServer
 from stemma.backends.database.transaction import Transaction
 from stemma.names import ModelName, Reference
+from stemma.records import Digest
 from stemma.registry import ProtectedNames, Registry
 from tests.postgresql import IDENTITY, running
 from tests.registry.support import OWNER
@@ -64,27 +65,24 @@ def test_a_killed_server_loses_nothing_acknowledged(tmp_path: Path) -> None:
         assert len(acknowledged) > MOMENTS
         assert len({model for model, _ in acknowledged}) == 8
         executor = Executor(PostgresqlServer(database.url))
-        held = {model: messages(executor, ModelName.parse(model)) for model, _ in acknowledged}
+        held = {model: manifests(executor, ModelName.parse(model)) for model in {model for model, _ in acknowledged}}
         executor.close()
-        assert all(what in held[model] for model, what in acknowledged)
+        assert all(Digest.of(what.encode()) in held[model] for model, what in acknowledged)
         assert check(database) == ()
         assert rebuild(database, [Access().project, REGISTRY.project]).differences == ()
 
 
-def messages(executor: Executor, model: ModelName) -> set[str]:
-    """Return what the versions of a model say; its alias must point at the last."""
+def manifests(executor: Executor, model: ModelName) -> set[Digest]:
+    """Return the manifests of a model's versions, one for each; its alias must point at the last."""
 
-    def read(tx: Transaction) -> set[str]:
-        found: set[str] = set()
+    def read(tx: Transaction) -> set[Digest]:
+        found: set[Digest] = set()
         before: int | None = None
         more = True
         while more:
             page, more = REGISTRY.versions.page(tx, OWNER, model, before=before, limit=1000)
             before = page[-1].sequence
-            for version in page:
-                what = REGISTRY.versions.show(tx, OWNER, model, version.digest).texts["what"]
-                assert what is not None
-                found.add(what)
+            found |= {version.manifest for version in page}
         newest = REGISTRY.resolve(tx, OWNER, Reference.parse(f"{model}@newest"))
         assert newest.sequence == len(found) == REGISTRY.model(tx, OWNER, model).last
         return found
