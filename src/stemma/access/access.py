@@ -24,7 +24,6 @@ from stemma.names import SYSTEM_NAMESPACE
 from stemma.paging import check_limit, split_page
 from stemma.records import Digest
 
-_REMEMBERED = 4096
 _LAST_ADMIN = "Make somebody else admin everywhere first."
 
 
@@ -33,7 +32,6 @@ class Access:
 
     def __init__(self) -> None:
         self.tokens = Tokens()
-        self._known: dict[tuple[object, bytes], Known] = {}
 
     def authenticate(
         self, tx: AuthenticationTransaction, text: str | None, *, owner: Caller | None = None
@@ -231,20 +229,10 @@ class Access:
             self.project(tx, entry)
 
     def _find_known(self, tx: AuthenticationTransaction, text: str) -> Known | None:
-        """Return what a token's text stands for, and remember it as long as nothing was committed."""
+        """Return what a token's text stands for."""
         token = public_id(text)
-        hashed = hash_of(text)
-        key = None if tx.generation is None else (tx.generation, hashed)
-        if key is not None and (remembered := self._known.get(key)):
-            return remembered
         known = None if token is None else tx.access.tokens.known(token)
-        if not is_same(hashed, None if known is None else known.hashed) or known is None:
-            return None
-        if key is not None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[key] = known
-        return known
+        return known if is_same(hash_of(text), None if known is None else known.hashed) else None
 
 
 def _visible(tx: AccessTransaction, caller: Caller) -> frozenset[str] | None:

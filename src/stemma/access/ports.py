@@ -118,10 +118,6 @@ class AccessTransaction(Protocol):
 class AuthenticationTransaction(AccessTransaction, LogTransaction, Protocol):
     """What finding out who asks takes."""
 
-    @property
-    def generation(self) -> object | None:
-        """Names the committed state that is read, None where there may be changes of its own."""
-
 
 class ChangingTransaction(AccessTransaction, LedgerTransaction, Protocol):
     """What changes of principals, roles and tokens ask of a transaction."""

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from starlette.routing import compile_path
@@ -28,6 +29,9 @@ from stemma.operations import BY_NAME
 _ONCE = frozenset({b"authorization", b"host", b"content-type", b"content-encoding", b"idempotency-key", b"origin"})
 _IDENTITY = re.compile(rb"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _NONE: Mapping[str, Any] = {}
+_PROCESS = secrets.token_hex(4)
+"""What the ids of requests begin with in this process; random bits for each would cost more than they are worth."""
+_REQUESTS = count(1)
 _EVERYWHERE = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -202,7 +206,7 @@ def _identity(headers: Mapping[bytes, bytes]) -> str:
     given = headers.get(b"x-request-id")
     if given is not None and _IDENTITY.fullmatch(given):
         return given.decode()
-    return secrets.token_hex(8)
+    return f"{_PROCESS}{next(_REQUESTS):08x}"
 
 
 def _refuse_repeated(headers: Iterable[tuple[bytes, bytes]]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Column, Index, bindparam, delete, exists, or_, select, update
 
@@ -204,17 +204,25 @@ class DatabasePrincipals:
 
 
 class DatabaseRoles:
-    """`RoleStore` on a database."""
+    """`RoleStore` on a database; `memory` holds what was looked up since anything of this changed."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_memory")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, memory: dict[object, Any] | None) -> None:
         self._connection = connection
+        self._memory = memory
 
     def held(self, pseudonym: str, namespace: str) -> frozenset[Role]:
         """Return the roles that a principal holds in a namespace: given for it, or everywhere."""
+        key = (pseudonym, namespace)
+        if self._memory is not None and key in self._memory:
+            remembered: frozenset[Role] = self._memory[key]
+            return remembered
         rows = self._connection.all(_HELD, principal=pseudonym, namespace=namespace)
-        return frozenset(Role(row[0]) for row in rows)
+        found = frozenset(Role(row[0]) for row in rows)
+        if self._memory is not None:
+            self._memory[key] = found
+        return found
 
     def of(self, pseudonym: str) -> Sequence[Grant]:
         """Return all that a principal holds, by namespace and role."""
@@ -247,12 +255,13 @@ class DatabaseRoles:
 
 
 class DatabaseTokens:
-    """`TokenStore` on a database."""
+    """`TokenStore` on a database; `memory` holds what was looked up since anything of this changed."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_memory")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, memory: dict[object, Any] | None) -> None:
         self._connection = connection
+        self._memory = memory
 
     def add(self, token: Token) -> None:
         """Add a token."""
@@ -277,11 +286,17 @@ class DatabaseTokens:
 
     def known(self, token: str) -> Known | None:
         """Return a token with its hash and its principal; None where any of them is missing."""
+        if self._memory is not None and token in self._memory:
+            remembered: Known = self._memory[token]
+            return remembered
         row = self._connection.one(_KNOWN, id=token)
         if row is None:
             return None
         width = len(_TOKEN)
-        return Known(_token(*row[:width]), row[width], _principal(*row[width + 1 :]))
+        known = Known(_token(*row[:width]), row[width], _principal(*row[width + 1 :]))
+        if self._memory is not None:
+            self._memory[token] = known
+        return known
 
     def page(self, pseudonym: str | None, after: str, limit: int) -> Sequence[Token]:
         """Return tokens of a principal, or of all, whose ids follow `after`, in order."""
@@ -313,10 +328,10 @@ class DatabaseAccess:
 
     __slots__ = ("principals", "roles", "tokens")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, memory: dict[object, Any] | None = None) -> None:
         self.principals = DatabasePrincipals(connection)
-        self.roles = DatabaseRoles(connection)
-        self.tokens = DatabaseTokens(connection)
+        self.roles = DatabaseRoles(connection, memory)
+        self.tokens = DatabaseTokens(connection, memory)
 
 
 class DatabaseRefusals:

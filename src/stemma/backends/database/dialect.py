@@ -124,11 +124,12 @@ class Link:
     Errors are those of `Connection`.
     """
 
-    __slots__ = ("changes", "dialect", "driver", "place", "serial")
+    __slots__ = ("changes", "dialect", "driver", "memory", "place", "serial")
 
     def __init__(self, driver: Driver, dialect: Dialect, place: str) -> None:
         self.serial = next(_SERIALS)
         self.changes = 0
+        self.memory: tuple[object, dict[object, Any]] = (None, {})
         self.driver = driver
         self.dialect = dialect
         self.place = place
@@ -279,7 +280,7 @@ class Connection(Link):
         return cursor
 
     def _checked(self, compiled: Compiled, parameters: Mapping[str, object]) -> Mapping[str, object]:
-        if parameters.keys() != compiled.names:
+        if len(parameters) != len(compiled.names):  # of as many, the driver misses one that has another name
             raise TypeError(_mismatch(compiled, parameters))
         return self._fill(compiled, parameters) if compiled.constants or compiled.lists else parameters
 

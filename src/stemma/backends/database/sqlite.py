@@ -61,7 +61,13 @@ class SqliteFile:
     def open_writer(self) -> Connection:
         """Return a connection that may write, each commit durable when it returns."""
         connection = self._open()
-        pragmas = ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", "foreign_keys = ON")
+        pragmas = (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "wal_autocheckpoint = 4000",
+            "fullfsync = ON",
+            "foreign_keys = ON",
+        )
         return _with_pragmas(connection, *pragmas, "busy_timeout = 0")
 
     def open_reader(self) -> Connection:

@@ -6,7 +6,7 @@ The clock is read once, when the transaction begins. A transaction neither commi
 import secrets
 import time
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 from stemma.backends.database.access import DatabaseAccess, DatabaseRefusals
 from stemma.backends.database.artifacts import DatabaseArtifacts
@@ -18,8 +18,11 @@ from stemma.backends.database.ledger import DatabaseLedger, DatabaseRecords, Dat
 from stemma.backends.database.lineage import DatabaseLineage
 from stemma.backends.database.registry import registry_store
 from stemma.backends.database.schema import METADATA
+from stemma.names import EVERY_LOG, SYSTEM_NAMESPACE
 from stemma.registry import RegistryStore
 
+_PEOPLE = frozenset({SYSTEM_NAMESPACE, EVERY_LOG})
+_REMEMBERED = 4096
 ALL_TABLES = METADATA
 """Every table: each store that declares some is imported here."""
 
@@ -135,7 +138,7 @@ class Transaction:
     @cached_property
     def access(self) -> DatabaseAccess:
         """Principals and roles."""
-        return DatabaseAccess(self.connection)
+        return DatabaseAccess(self.connection, self._memory())
 
     @cached_property
     def refusals(self) -> DatabaseRefusals:
@@ -151,6 +154,21 @@ class Transaction:
     def artifacts(self) -> DatabaseArtifacts:
         """The index of packs."""
         return DatabaseArtifacts(self.connection)
+
+    def _memory(self) -> dict[object, Any] | None:
+        """Return what this connection has looked up since people, roles or tokens changed last.
+
+        None in a transaction that may change them, which it forgets, and where the database does not tell of changes
+        by others. Their entries stand in one log, so whoever does not append to it leaves them as they are.
+        """
+        changes = not self._reads_only and (self.logs is None or not self.logs.isdisjoint(_PEOPLE))
+        state = None if changes else self.connection.generation()
+        if state is None:
+            self.connection.memory = (None, {})
+            return None
+        if self.connection.memory[0] != state or len(self.connection.memory[1]) > _REMEMBERED:
+            self.connection.memory = (state, {})
+        return self.connection.memory[1]
 
     @cached_property
     def webhooks(self) -> DatabaseWebhooks:

@@ -4,6 +4,7 @@ A value is text, a whole number, a finite number, a truth value or null. `docs/s
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -16,6 +17,8 @@ MAX_PARAMETERS = 2_000
 MAX_NAME = 250
 MAX_VALUE = 8_192
 """Bytes of a value that is text."""
+_SIMPLE = re.compile(r"[!-~](?:[ -~]{0,248}[!-~])?", re.ASCII)
+"""The names that nearly all parameters have, which are clean as they are."""
 Parameter: TypeAlias = str | int | float | bool | None
 
 
@@ -29,7 +32,7 @@ def encode_parameters(given: Mapping[str, Parameter]) -> bytes:
         raise TooLargeError(f"{len(given)} parameters, at most {MAX_PARAMETERS} are kept")
     values: dict[str, Json] = {}
     for name, value in given.items():
-        clean = clean_line(name, "parameter's name", limit=MAX_NAME)
+        clean = name if _SIMPLE.fullmatch(name) else clean_line(name, "parameter's name", limit=MAX_NAME)
         if clean in values:
             raise InvalidError(f"the parameter {clean!r} is given twice")
         values[clean] = _value(clean, value)

@@ -123,7 +123,6 @@ messages = table(
     Column("sequence", WHOLE, primary_key=True, autoincrement=False),
     digest_column("text", primary_key=True),
     Column("folded", TEXT),
-    Index("ix_messages_text", "text"),
     rowid=False,
 )
 labels = table(
@@ -166,6 +165,5 @@ measurements = table(
     Column("value", BYTES),
     Column("low", BYTES),
     Column("high", BYTES),
-    Index("ix_measurements_name", "namespace", "model", "name", "slice", "value"),
     rowid=False,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, union_all, update
 
 from stemma.backends.database.dialect import Connection, Statement, insert_or_ignore, member_of
 from stemma.backends.database.registry.models import digest, raw
@@ -66,11 +66,12 @@ _HOLDING = Statement(
 
 _MARK = Statement(insert_or_ignore(taints))
 _REGISTERED = Statement(select(versions.c.digest).where(member_of(versions.c.digest, "of")).distinct())
-# Neither EXISTS nor a list: a planner would read the whole table in the hope to find one soon.
-_STATES = Statement(
-    select(versions.c.withdrawn, taints.c.digest)
-    .select_from(versions.outerjoin(taints, taints.c.digest == versions.c.digest))
-    .where(versions.c.digest == bindparam("of"))
+# Neither EXISTS, nor a list, nor a join: a planner would read a whole table in the hope to find one soon.
+_REACHED = Statement(
+    union_all(
+        select(taints.c.digest).where(taints.c.digest == bindparam("of")),
+        select(versions.c.digest).where(versions.c.digest == bindparam("of"), versions.c.withdrawn.is_not(None)),
+    )
 )
 _WITHDRAWN = Statement(
     select(versions.c.digest).where(member_of(versions.c.digest, "of"), versions.c.withdrawn.is_not(None)).distinct()
@@ -209,11 +210,7 @@ class DatabaseTaints:
 
     def reach(self, digests: Sequence[Digest]) -> bool:
         """Return whether any of these is marked or withdrawn."""
-        return any(
-            withdrawn is not None or mark is not None
-            for each in digests
-            for withdrawn, mark in self._connection.all(_STATES, of=each.raw)
-        )
+        return any(self._connection.all(_REACHED, of=each.raw) for each in digests)
 
     def withdrawn(self, digests: Sequence[Digest]) -> frozenset[Digest]:
         """Return which of these are withdrawn under any model."""

@@ -143,7 +143,6 @@ CREATE TABLE measurements (
 	high BYTEA,
 	CONSTRAINT pk_measurements PRIMARY KEY (namespace, model, sequence, position, name, slice)
 );
-CREATE INDEX ix_measurements_name ON measurements (namespace, model, name, slice, value);
 CREATE TABLE messages (
 	namespace TEXT COLLATE "C" NOT NULL,
 	model TEXT COLLATE "C" NOT NULL,
@@ -152,7 +151,6 @@ CREATE TABLE messages (
 	folded TEXT COLLATE "C",
 	CONSTRAINT pk_messages PRIMARY KEY (namespace, model, sequence, text)
 );
-CREATE INDEX ix_messages_text ON messages (text);
 CREATE TABLE models (
 	namespace TEXT COLLATE "C" NOT NULL,
 	model TEXT COLLATE "C" NOT NULL,

@@ -168,7 +168,6 @@ CREATE TABLE measurements (
 )
  WITHOUT ROWID,
  STRICT;
-CREATE INDEX ix_measurements_name ON measurements (namespace, model, name, slice, value);
 CREATE TABLE messages (
 	namespace TEXT NOT NULL,
 	model TEXT NOT NULL,
@@ -179,7 +178,6 @@ CREATE TABLE messages (
 )
  WITHOUT ROWID,
  STRICT;
-CREATE INDEX ix_messages_text ON messages (text);
 CREATE TABLE models (
 	namespace TEXT NOT NULL,
 	model TEXT NOT NULL,
