@@ -1,6 +1,8 @@
 """Tokens: who they say that one is, what they narrow, and how they end."""
 
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -26,6 +28,7 @@ from stemma.access import (
 from stemma.access.carried import Carried, carry
 from stemma.access.tokens import DAY, LONGEST, MAX_LIVE, SHORTEST, USUAL
 from stemma.app import create_folder, open_folder
+from stemma.backends.database.executor import Executor
 from stemma.backends.database.schema import METADATA
 from stemma.backends.database.transaction import Transaction
 from stemma.errors import (
@@ -479,21 +482,54 @@ def test_all_follows_from_entries() -> None:
         assert again.connection.script(query) == tx.connection.script(query)
 
 
-def test_a_token_that_was_remembered_ends_like_any_other(tmp_path: Path) -> None:
-    """What was found is remembered as long as nothing is committed, by this process or another."""
+@pytest.mark.parametrize("logs", [None, frozenset({"bank"})], ids=["reading", "writing"])
+@pytest.mark.parametrize("is_beside", [False, True], ids=["here", "another process"])
+def test_a_token_that_was_remembered_ends_like_any_other(
+    tmp_path: Path, logs: frozenset[str] | None, *, is_beside: bool
+) -> None:
+    """What was found is remembered while nobody changes people, roles or tokens: by this process or another."""
     create_folder(tmp_path)
     folder, beside = open_folder(tmp_path), open_folder(tmp_path)
     try:
         owner = folder.owner("keeper")
-        run, access = folder.system.executor, folder.access
+        run, access = cast("Executor", folder.system.executor), folder.access
+        other = beside if is_beside else folder
         ada = run.write(lambda tx: access.introduce(tx, owner, "user", "Ada"))
+        run.write(lambda tx: access.grant(tx, owner, Grant(ada.id, "bank", Role.READER)))
         text = run.write(lambda tx: access.tokens.issue(tx, owner, ada).text)
-        for _ in range(3):
-            assert run.read(lambda tx: access.authenticate(tx, text)).id == ada.id
-        assert access._known  # noqa: SLF001  # that it was remembered is what makes this a test
-        beside.system.executor.write(lambda tx: beside.access.tokens.revoke(tx, owner, text.split("_")[1]))
+
+        def look(tx: Transaction) -> bool:
+            return may(tx, access.authenticate(tx, text), Permission.READ, "bank")
+
+        def ask() -> bool:
+            return run.read(look) if logs is None else run.write(look, logs)
+
+        assert all(ask() for _ in range(3))
+        remembered = run.read if logs is None else partial(run.write, logs=logs)
+        assert remembered(lambda tx: len(tx.connection.memory[1])) == 2  # that it was is what makes this a test
+        other.system.executor.write(lambda tx: other.access.revoke(tx, owner, Grant(ada.id, "bank", Role.READER)))
+        assert not ask()
+        other.system.executor.write(lambda tx: other.access.tokens.revoke(tx, owner, text.split("_")[1]))
         with pytest.raises(UnauthenticatedError):
-            run.read(lambda tx: access.authenticate(tx, text))
+            ask()
     finally:
         folder.close()
         beside.close()
+
+
+def test_nothing_is_remembered_where_it_may_change(tmp_path: Path) -> None:
+    create_folder(tmp_path)
+    folder = open_folder(tmp_path)
+    try:
+        owner = folder.owner("keeper")
+
+        def change(tx: Transaction) -> tuple[bool, bool]:
+            ada = folder.access.introduce(tx, owner, "user", "Ada")
+            caller = Caller(Actor("user", ada.id))
+            before = may(tx, caller, Permission.READ, "bank")
+            folder.access.grant(tx, owner, Grant(ada.id, "bank", Role.READER))
+            return before, may(tx, caller, Permission.READ, "bank")
+
+        assert cast("Executor", folder.system.executor).write(change) == (False, True)
+    finally:
+        folder.close()
