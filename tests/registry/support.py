@@ -77,8 +77,9 @@ class World:
             result = operation(Transaction(self.connection, self.now))
             self.connection.script("RELEASE operation")
         except BaseException:
-            self.connection.script("ROLLBACK TO operation")
-            self.connection.script("RELEASE operation")
+            if not self.connection.is_lost:
+                self.connection.script("ROLLBACK TO operation")
+                self.connection.script("RELEASE operation")
             raise
         return result
 
