@@ -74,6 +74,34 @@ def test_headers_without_end_are_a_431(served: Served) -> None:
     assert status_of(answer) == 431
 
 
+@pytest.mark.parametrize("beside", [b"0\r\nX: ", b"1;x="])
+def test_trailers_and_extensions_without_end_are_cut_off(served: Served, beside: bytes) -> None:
+    head = b"POST /api/v1/namespaces HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
+    sent = 0
+    with connect(served.url) as peer:
+        peer.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n" + beside)
+        try:
+            while sent < 1 << 28:
+                peer.sendall(b"a" * 0x10000)
+                sent += 0x10000
+        except OSError:
+            pass
+        answer = read_all(peer)
+    assert sent < 1 << 25
+    assert status_of(answer) in {431, 0}, "the answer may be lost when the connection is cut"
+
+
+@pytest.mark.parametrize("trailer", [HOST, b"Authorization: Bearer x\r\n", b"Origin: https://evil.example\r\n"])
+def test_what_trails_a_body_is_no_header(served: Served, trailer: bytes) -> None:
+    head = b"POST /api/v1/branches HTTP/1.1\r\n" + HOST + b"Connection: close\r\nContent-Type: application/json\r\n"
+    answers = [
+        send_raw(served.url, head + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + trailing + b"\r\n")
+        for trailing in (b"", trailer)
+    ]
+    told = [{**problem_of(answer), "request": None} for answer in answers]
+    assert told[0] == told[1]
+
+
 def test_too_many_headers_are_refused(served: Served) -> None:
     many = b"".join(b"X-%d: 1\r\n" % number for number in range(2000))
     assert status_of(send_raw(served.url, b"GET / HTTP/1.1\r\n" + HOST + many + b"\r\n")) == 400

@@ -31,7 +31,7 @@ class Config(uvicorn.Config):
 
 
 class Bounded(HttpToolsProtocol):
-    """A connection: how many bytes of headers came, and until when all of them must have.
+    """A connection: how many bytes of headers came since anything else did, and until when all of them must have.
 
     Who is answered before all of a body came may go on sending for a while, so that the answer is read at all.
     """
@@ -62,12 +62,11 @@ class Bounded(HttpToolsProtocol):
         """Take what came; headers that grow too long end the connection."""
         if self.in_headers and self.waiting is None:
             self._wait()
-        if self.in_headers:
-            self.header_bytes += len(data)
-        elif self.waiting is not None:
+        self.header_bytes += len(data)
+        if not self.in_headers and self.waiting is not None:
             self._linger(len(data))
         super().data_received(data)
-        if self.in_headers and self.header_bytes > self.config.limits.header_bytes:
+        if self.header_bytes > self.config.limits.header_bytes:
             self._refuse(431, f"the headers are over {self.config.limits.header_bytes} bytes")
 
     def on_message_begin(self) -> None:
@@ -83,15 +82,23 @@ class Bounded(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header."""
+        """Count a header; what trails a body is passed over, for it was not there when the request was judged."""
+        if not self.in_headers:
+            return
         if len(self.headers) >= self.config.limits.header_fields:
             raise httptools.HttpParserError("too many headers")
         super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body: what comes beside it, as chunks' extensions and trailers, counts as headers do."""
+        self.header_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Wait for the next request."""
         super().on_message_complete()
         self.in_headers = True
+        self.header_bytes = 0
         self._arrived()
 
     def on_response_complete(self) -> None:
@@ -127,6 +134,10 @@ class Bounded(HttpToolsProtocol):
 
     def _refuse(self, status: int, message: str) -> None:
         if self.transport.is_closing():
+            return
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.response_started and not cycle.response_complete:
+            self.transport.close()  # in the middle of an answer nothing else can be said
             return
         answer = answer_problem(HttpError(status, _KINDS.get(status, InvalidError)(message)), "")
         self.transport.write(
