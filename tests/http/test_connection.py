@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -171,6 +172,32 @@ def test_a_body_that_says_that_it_is_too_long_is_refused_before_it_comes(served:
     head = b"POST /api/v1/namespaces HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
     answer = send_raw(served.url, head + b"Content-Length: 1048577\r\nExpect: 100-continue\r\n\r\n")
     assert (status_of(answer), problem_of(answer)["code"]) == (413, "too_large")
+
+
+def test_large_bodies_have_room_for_so_many_bytes_together(tmp_path: Path) -> None:
+    create_folder(tmp_path)
+    head = b"POST /api/v1/namespaces HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
+    with serving(tmp_path, limits=Limits(bodies=300_000, shutdown=2)) as url:
+        with connect(url) as first, connect(url) as second:
+            for peer in (first, second):
+                peer.sendall(head + b"Content-Length: 500000\r\n\r\n" + b" " * 300_000)
+            answers = [_said(peer) for peer in (first, second)]
+            assert sorted(map(status_of, answers)) == [0, 503], "one has room, and waits for the rest"
+            assert ask(url, "/api/v1/namespaces", method="POST", body={"namespace": "small"}).status == 200
+        until = time.monotonic() + SOON
+        body = b'{"namespace": "large"' + b" " * 300_000 + b"}"
+        while (got := ask(url, "/api/v1/namespaces", method="POST", body=body)).status == 503:
+            assert time.monotonic() < until, "there is room again when they went away"
+        assert got.status == 200
+
+
+def _said(peer: socket.socket) -> bytes:
+    """Return what a server says within a second."""
+    peer.settimeout(1)
+    try:
+        return peer.recv(65536)
+    except TimeoutError:
+        return b""
 
 
 def test_a_compressed_body_is_refused_unread(served: Served) -> None:

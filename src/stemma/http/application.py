@@ -122,6 +122,7 @@ class Application:
             answering.status = answering.status or 499
             raise
         finally:
+            exchange.release()
             route, caller = exchange.route, exchange.caller
             log.end(
                 Happened(

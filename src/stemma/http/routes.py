@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from stemma.access import Caller, Permission
 from stemma.errors import TooLargeError
 from stemma.http.problems import out_of_time
-from stemma.http.running import Runner
+from stemma.http.running import FREE, Runner
 from stemma.operations import Transaction
 
 Result = TypeVar("Result")
@@ -35,9 +35,15 @@ MAX_BODY = 1 << 20
 
 
 class Exchange:
-    """One request on its way to an answer. `token` is the text that authenticates it, None where there is none."""
+    """One request on its way to an answer. `token` is the text that authenticates it, None where there is none.
 
-    __slots__ = ("caller", "headers", "id", "parameters", "query", "receive", "route", "runner", "scope", "token")
+    `held` is how much of the room for bodies is its own, until `release`.
+    """
+
+    __slots__ = (
+        *("caller", "headers", "held", "id", "parameters", "query"),
+        *("receive", "route", "runner", "scope", "token"),
+    )
 
     def __init__(  # what the application knows of a request
         self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes], identity: str, runner: Runner
@@ -52,6 +58,7 @@ class Exchange:
         self.token: str | None = None
         self.caller: Caller | None = None
         self.route: Route | None = None
+        self.held = 0
 
     async def authenticate(self) -> Caller:
         """Return who asks; UnauthenticatedError where nobody vouches for them."""
@@ -91,7 +98,7 @@ class Exchange:
                 yield chunk
 
     async def body(self) -> bytes:
-        """Return the whole body, which is at most `max_body` of the route and arrives in time."""
+        """Return the whole body: at most `max_body` of the route, and in time. `release` ends its room."""
         limit, seconds = self._check_length(), self.runner.limits.body
         whole, more = bytearray(), True
         try:
@@ -101,9 +108,20 @@ class Exchange:
                     whole += chunk
                     if limit is not None and len(whole) > limit:
                         raise _too_large(limit)
+                    self._hold(len(whole) - FREE)
         except TimeoutError:
             raise out_of_time(f"the body took more than {seconds:g} s") from None
         return bytes(whole)
+
+    def release(self) -> None:
+        """Give back the room that the body had."""
+        self.runner.room.taken -= self.held
+        self.held = 0
+
+    def _hold(self, size: int) -> None:
+        if size > self.held:
+            self.runner.room.take(size - self.held, self.runner.limits.bodies)
+            self.held = size
 
     def _check_length(self) -> int | None:
         limit = MAX_BODY if self.route is None else self.route.max_body

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from stemma.access import Caller
-from stemma.errors import StemmaError
+from stemma.errors import StemmaError, UnavailableError
 from stemma.names import SYSTEM_NAMESPACE
 from stemma.operations import Operation
 from stemma.operations.requests import Request
@@ -30,11 +30,16 @@ _ADMITTED = 1024
 _ADMITTED_SECONDS = 1.0
 
 
+FREE = 64 << 10
+"""Bytes of each body that count for nothing, so that small requests are answered whatever large ones there are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long a client may take, in seconds, and how much it may send, in bytes.
 
-    A body that streams must bring `body_rate` bytes a second on average, but for the first `body` seconds.
+    A body that streams must bring `body_rate` bytes a second on average, but for the first `body` seconds. Bodies that
+    are taken in whole may have `bodies` bytes together, beyond the first `FREE` of each.
     """
 
     header: float = 10.0
@@ -45,8 +50,22 @@ class Limits:
     body_stall: float = 20.0
     body_rate: float = 4096.0
     read_stall: float = 60.0
+    bodies: int = 256 << 20
     connections: int = 1000
     shutdown: float = 20.0
+
+
+@dataclass(slots=True)
+class Room:
+    """How many bytes of bodies are in memory at once."""
+
+    taken: int = 0
+
+    def take(self, size: int, most: int) -> None:
+        """Take room for `size` bytes more; UnavailableError where all have over `most` then."""
+        if self.taken + size > most:
+            raise UnavailableError("many large bodies are arriving already", hint="Try again.")
+        self.taken += size
 
 
 class Asking(Protocol):
@@ -65,6 +84,7 @@ class Runner:
     on_loop: frozenset[str] = LOOK_UPS
     limits: Limits = field(default_factory=Limits)
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, "stemma-http"))
+    room: Room = field(default_factory=Room)
     grown: set[str] = field(default_factory=set)
     """The logs that may have grown here since they were signed last."""
     admitted: dict[str | None, float] = field(default_factory=dict)
