@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Self
 
+SOON = 20.0
+"""Seconds within which ends what would otherwise last for minutes: far more than it takes where nothing else runs."""
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.IGNORECASE)
 _NO_BODY = re.compile(rb"HTTP/1\.1 (?:1\d\d|204|304) ")

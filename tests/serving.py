@@ -1,8 +1,10 @@
 """A server in tests: the real one, over a real socket, in a thread of this process."""
 
+import random
+import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,17 @@ from stemma.server import Serving, open_service
 
 PATIENCE = 30.0
 QUIET = Serving(host="127.0.0.1", port=0, origins=(), owner="tester", log_level="error", log_requests=False)
+
+_PORTS = range(20_000, 32_000)
+
+
+def free_port() -> int:
+    """Return a port that a server can have again after it ended: none that the system gives to others meanwhile."""
+    while True:
+        port = random.SystemRandom().choice(_PORTS)
+        with suppress(OSError), closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager

@@ -4,20 +4,19 @@ import hashlib
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from stemma.client import Repository
 from stemma.client.remote.bytes.sending import AT_ONCE, PORTION
-from tests.serving import serving
+from tests.serving import free_port, serving
 
 MOMENTS = 50
 SIZE = 96 << 20
@@ -137,12 +136,6 @@ def test_a_pull_that_is_killed_goes_on(root: Path, tmp_path: Path) -> None:
             shutil.rmtree(place)
             shutil.rmtree(checkouts)
     assert went_on
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

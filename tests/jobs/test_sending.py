@@ -11,6 +11,7 @@ import pytest
 
 from stemma.jobs.sending import PinnedSender
 from stemma.webhooks import Answer, Rules
+from tests.faults import SOON
 from tests.jobs.receivers import HOST, OK, Authority, Behaviour, Heard, answering, receiving
 
 HERE = Rules.parse("127.0.0.1", "127.0.0.1, plain.example.com")
@@ -160,15 +161,15 @@ def test_an_answer_that_never_ends_is_cut(head: bytes) -> None:
         start = time.monotonic()
         answer = send(PinnedSender(HERE, here, seconds=0.4), f"http://127.0.0.1:{receiver.port}/")
         assert answer == Answer(None, "it did not answer in time")
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < SOON
 
 
 def test_a_body_that_never_ends_is_not_read() -> None:
     body = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n"
     with receiving(dripping(forever(body))) as receiver:
         start = time.monotonic()
-        assert send(PinnedSender(HERE, here, seconds=5), f"http://127.0.0.1:{receiver.port}/") == Answer(200)
-        assert time.monotonic() - start < 3
+        assert send(PinnedSender(HERE, here, seconds=60), f"http://127.0.0.1:{receiver.port}/") == Answer(200)
+        assert time.monotonic() - start < SOON
 
 
 def test_a_handshake_that_never_ends_is_cut(authority: Authority) -> None:
@@ -180,7 +181,7 @@ def test_a_handshake_that_never_ends_is_cut(authority: Authority) -> None:
         answer = send(sender, f"https://{HOST}:{listener.getsockname()[1]}/")
         assert answer.status is None
         assert "no connection" in answer.detail
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < SOON
 
 
 class PinnedHandshake:

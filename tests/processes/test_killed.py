@@ -7,13 +7,13 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from stemma.client import Repository
 from tests.http.asking import ask
 from tests.http.test_serve import started
+from tests.serving import free_port
 
 MOMENTS, WRITERS = 50, 4
 MODEL = "bank/loans"
@@ -74,10 +74,9 @@ def test_a_server_killed_at_random_moments(tmp_path: Path) -> None:
         manifest = made.push(MODEL, source, message="the first").version.manifest
     generator, ends = random.Random(20261124), threading.Event()
     writers: list[Writer] = []
-    port = "0"
+    port = str(free_port())
     for _ in range(MOMENTS):
         with started(root, "--log-requests", "no", "--port", port) as server:
-            port = str(urlsplit(server.url).port)
             if not writers:
                 writers = [Writer(server.url, manifest, number, ends) for number in range(WRITERS)]
                 for writer in writers:

@@ -8,7 +8,7 @@ from stemma.client import Repository
 from stemma.client.remote.calls import OfflineWarning, moves
 from stemma.errors import NotFoundError, StemmaError, UnavailableError, UnsupportedError
 from stemma.operations.requests import OfReference, Resolve
-from tests.serving import serving
+from tests.serving import free_port, serving
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ def test_what_the_server_refuses_is_refused_whatever_was_kept(root: Path) -> Non
 
 
 def test_another_repository_at_the_same_address_is_not_confused(root: Path, tmp_path: Path) -> None:
-    with serving(root) as url, Repository.open(url) as repository:
+    port = free_port()
+    with serving(root, port=port) as url, Repository.open(url) as repository:
         mine = repository.show("bank/loans@1.0.0")
-    port = int(url.rpartition(":")[2])
     other = tmp_path / "other"
     with Repository.init(other) as repository:
         (tmp_path / "m" / "weights.bin").write_bytes(b"other")
@@ -107,10 +107,10 @@ def test_another_repository_at_the_same_address_is_not_confused(root: Path, tmp_
 
 
 def test_a_server_that_comes_back_is_asked_again(root: Path) -> None:
-    with serving(root) as url, Repository.open(url) as repository:
+    port = free_port()
+    with serving(root, port=port) as url, Repository.open(url) as repository:
         repository.show("bank/loans@production")
     warned: list[str] = []
-    port = int(url.rpartition(":")[2])
     with Repository.open(url, warn=warned.append) as repository:
         repository.show("bank/loans@production")
         assert len(warned) == 1

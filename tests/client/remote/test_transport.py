@@ -31,7 +31,7 @@ from stemma.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from tests.faults import Listening, answer, scripted
+from tests.faults import SOON, Listening, answer, scripted
 
 PROBLEM = "application/problem+json"
 CONFLICT = json.dumps({"code": "conflict", "detail": "moved", "hint": "Look again.", "place": "production"}).encode()
@@ -106,7 +106,7 @@ def test_the_time_to_wait_is_heeded(wait: str) -> None:
         else:
             assert transport(url).ask("GET", "/x").status == 200
             assert time.monotonic() - begun >= (1.0 if wait == "1" else 0.0)
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < SOON
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_broken_answer_is_no_traceback_and_takes_no_time(broken: bytes) -> Non
         transport(listening.url, patience=0.2).ask("GET", "/x")
     assert raised.value.place == listening.url
     assert raised.value.hint
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < SOON
 
 
 @pytest.mark.parametrize(
@@ -185,21 +185,21 @@ def _ignore(_: object) -> None:
 
 def test_a_server_that_says_nothing_is_given_up() -> None:
     silent = threading.Event()
-    with Listening(lambda _: _ignore(silent.wait(20))) as listening:
+    with Listening(lambda _: _ignore(silent.wait(60))) as listening:
         begun = time.monotonic()
         with pytest.raises(UnavailableError, match="in time"):
             transport(listening.url, patience=0.0, timeout=0.3).ask("GET", "/x")
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < SOON
         silent.set()
 
 
 def test_a_server_that_says_a_byte_at_a_time_is_given_up() -> None:
-    slow = answer(200, b"x" * 400)
-    with scripted(slow, pause=0.02) as (url, _):
+    slow = answer(200, b"x" * 900)
+    with scripted(slow, pause=0.05) as (url, _):
         begun = time.monotonic()
         with pytest.raises(UnavailableError, match="does not end"):
             transport(url, patience=0.0, timeout=1.0).ask("GET", "/x", largest=1000)
-        assert time.monotonic() - begun < 6
+        assert time.monotonic() - begun < SOON
 
 
 @pytest.mark.parametrize("token", ["stm_1 secret", "stm\r\nX: y", "ü", "stm_\x00"])
@@ -314,9 +314,9 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(secure: ssl.SS
     with scripted(answer(200), context=secure) as (url, script):
         begun = time.monotonic()
         with pytest.raises(UnavailableError, match="not trusted") as raised:
-            transport(url, "stm_1_secret").ask("GET", "/x")
+            transport(url, "stm_1_secret", patience=60.0).ask("GET", "/x")
         assert "STEMMA_CA_BUNDLE" in raised.value.hint
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < SOON
         assert script.requests == []
 
 

@@ -11,7 +11,7 @@ from stemma.operations import TABLE, AnyOperation
 from tests.http.asking import Got, ask
 from tests.wire.native.conftest import MODEL, Served
 
-SOON = 5.0
+SOON = 20.0
 WRITES = [operation for operation in TABLE if operation.writes]
 
 
