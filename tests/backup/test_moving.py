@@ -1,11 +1,18 @@
 """A backup of one database comes back on the other, and its backup on the first again: the same, row by row."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from stemma.app import RepositoryFolder, open_folder, restore_folder
+from stemma.backends.backup.contents import FolderContents
 from stemma.backends.backup.listing import read_listing
+from stemma.backends.backup.restoring import Restoring, restore
+from stemma.backends.database.maintenance.format import KNOWN, POSTGRESQL, Format
+from stemma.backends.database.postgresql.restoring import NewServer
+from stemma.backends.database.postgresql.server import PostgresqlServer
 from stemma.client.upkeep.backups import verify_backup
 from stemma.errors import AlreadyExistsError, CorruptError, NotFoundError
 from stemma.names import ModelName
@@ -93,6 +100,40 @@ def test_what_fails_leaves_the_database_empty(
     with pytest.raises(NotFoundError):
         opened(tmp_path / "server", url)
     restore_folder(tmp_path / "backup", tmp_path / "server", database_url=url)
+    server = opened(tmp_path / "server", url)
+    assert server.check() == ()
+    server.close()
+
+
+def test_until_all_is_whole_the_database_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgresql: Databases
+) -> None:
+    """So that a restore that is killed amid it can be begun again."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    tell(tmp_path / "work", tmp_path / "files", pushes=1)
+    folder = opened(tmp_path / "work", None)
+    make(folder, tmp_path / "backup")
+    folder.close()
+    url = postgresql.empty()
+    identity = read_listing(tmp_path / "backup").identity
+    reached = []
+
+    def open_contents(_: Path) -> FolderContents:  # all rows are loaded by then
+        with psycopg.connect(url) as other:
+            reached.append(other.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone())
+        raise KeyboardInterrupt
+
+    asked = Restoring(
+        tmp_path / "backup",
+        tmp_path / "server" / ".stemma",
+        Format(features={POSTGRESQL: KNOWN[POSTGRESQL]}),
+        lambda _: NewServer(PostgresqlServer(url)),
+        open_contents,
+    )
+    with pytest.raises(KeyboardInterrupt):
+        restore(asked)
+    assert reached == [(0,)]
+    restore(replace(asked, open_contents=lambda made: FolderContents.open(made, identity, None)))
     server = opened(tmp_path / "server", url)
     assert server.check() == ()
     server.close()

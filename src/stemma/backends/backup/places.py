@@ -13,17 +13,13 @@ class NewFile:
 
     path: Path
 
-    def create(self, identity: str) -> None:
-        """Make every table."""
-        SqliteFile(self.path).create(identity)
-
-    def open_writer(self) -> Connection:
-        """Return a connection that may write."""
-        return SqliteFile(self.path).open_writer()
-
-    def begin(self, connection: Connection, logs: frozenset[str]) -> None:
-        """Begin a transaction."""
-        SqliteFile(self.path).begin(connection, logs)
+    def begin(self, identity: str) -> Connection:
+        """Make the file with every table, and begin a transaction."""
+        file = SqliteFile(self.path)
+        file.create(identity)
+        connection = file.open_writer()
+        file.begin(connection)
+        return connection
 
     def settle(self, connection: Connection) -> None:
         """Do nothing: numbers go on from the greatest."""

@@ -2,7 +2,8 @@
 
 1. The place must be empty, and so must the database.
 2. Packs, keys and small files are written beside the place, each checked as it passes.
-3. All rows are loaded into a new database, and every projected table is made again from entries, records and packs.
+3. In one transaction every table is made, all rows are loaded, and every projected table is made again from entries,
+   records and packs.
 4. Every log is recomputed against the keys, in the same transaction: what does not hold is not committed.
 5. The folder is put in place by a rename.
 """
@@ -30,7 +31,6 @@ from stemma.backends.database.maintenance.rebuild import Projector, replay
 from stemma.backends.database.schema import LEVEL
 from stemma.backends.database.transaction import Transaction
 from stemma.errors import CorruptError, NotFoundError, UnsupportedError
-from stemma.names import EVERY_LOG
 
 IDENTITY, PAGING, LOG_KEYS = "identity", "keys/paging.key", "keys/log.pem"
 _SECRET = 32
@@ -41,20 +41,17 @@ _FOREIGN = frozenset({"format.json"})  # says what the database is, which may be
 class NewDatabase(Protocol):
     """A database that is empty, or AlreadyExistsError says that it is not."""
 
-    def create(self, identity: str) -> None:
-        """Make every table, for a repository."""
+    def begin(self, identity: str) -> Connection:
+        """Return a connection in a transaction that alone writes, with every table made, for a repository.
 
-    def open_writer(self) -> Connection:
-        """Return a connection that may write."""
-
-    def begin(self, connection: Connection, logs: frozenset[str]) -> object:
-        """Begin a transaction that alone appends to `logs`."""
+        Whoever does not commit, or is killed before, leaves the database as empty as it was.
+        """
 
     def settle(self, connection: Connection) -> None:
         """Do what is due after rows were loaded with their numbers, in the transaction."""
 
     def drop(self) -> None:
-        """Leave it as it was found."""
+        """Take back what was committed."""
 
 
 class Contents(Protocol):
@@ -163,20 +160,20 @@ def _write_packs(asked: Restoring, folder: Path, packs: Mapping[PackId, int]) ->
 @contextmanager
 def _filled(asked: Restoring, listing: Listing, folder: Path) -> Iterator[None]:
     """Fill the database, commit, and keep it only if the block ends well."""
-    database = asked.open_database(folder)
-    database.create(listing.identity)
+    database, committed = asked.open_database(folder), False
     try:
-        with closing(database.open_writer()) as connection:
-            database.begin(connection, frozenset({EVERY_LOG}))
+        with closing(database.begin(listing.identity)) as connection:
             _load(asked, listing, connection)
             database.settle(connection)
             contents = asked.open_contents(folder)
             replay(connection, contents.projectors, (contents.fill,))
             contents.check(Transaction(connection, listing.time, reads_only=True))
+            committed = True
             connection.commit()
         yield
     except BaseException:
-        database.drop()
+        if committed:  # or perhaps so; what was not is nobody's to take back
+            database.drop()
         raise
 
 

@@ -109,10 +109,10 @@ def level_of(connection: Connection) -> str:
     return "" if row is None else str(row[0])
 
 
-def refuse_level(connection: Connection) -> None:
-    """Raise UnsupportedError unless the tables are those of this release."""
+def refuse_level(connection: Connection, *, older: bool = False) -> None:
+    """Raise UnsupportedError unless the tables are those of this release, or with `older` of one before."""
     found = level_of(connection)
-    if found < LEVEL:
+    if found < LEVEL and not older:
         raise UnsupportedError(
             f"the database stands at level {found or 'none'}, this release works at {LEVEL}",
             place=connection.place,

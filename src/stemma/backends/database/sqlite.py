@@ -99,14 +99,14 @@ class SqliteFile:
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - to break step, not to keep a secret
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def check_level(self, identity: str | None = None) -> None:
-        """Raise UnsupportedError unless the tables are those of this release; nothing is changed.
+    def check_level(self, identity: str | None = None, *, older: bool = False) -> None:
+        """Raise UnsupportedError unless the tables are those of this release, or with `older` of one before.
 
-        ConflictError where they belong to another repository than `identity`.
+        ConflictError where they belong to another repository than `identity`. Nothing is changed.
         """
         connection = self.open_reader()
         try:
-            refuse_level(connection)
+            refuse_level(connection, older=older)
             if identity is not None:
                 refuse_foreign(connection, identity)
         finally:

@@ -12,17 +12,9 @@ class NewServer:
 
     server: PostgresqlServer
 
-    def create(self, identity: str) -> None:
-        """Make every table; AlreadyExistsError where there are some."""
-        self.server.create(identity)
-
-    def open_writer(self) -> Connection:
-        """Return a connection whose statements take as long as they need."""
-        return self.server.open_writer(patient=True)
-
-    def begin(self, connection: Connection, logs: frozenset[str]) -> object:
-        """Begin a transaction."""
-        return self.server.begin(connection, logs)
+    def begin(self, identity: str) -> Connection:
+        """Begin a transaction whose statements take as long as they need, and make every table in it."""
+        return self.server.begin_new(identity)
 
     def settle(self, connection: Connection) -> None:
         """Let the positions of new entries follow those that were loaded."""

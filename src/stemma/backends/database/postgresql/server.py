@@ -7,6 +7,7 @@ all other batches, which `*` takes alone. Readers see one snapshot (REPEATABLE R
 
 import hashlib
 import time
+from contextlib import closing
 from functools import cache
 from typing import Any
 
@@ -114,7 +115,15 @@ class PostgresqlServer:
 
     def create(self, identity: str | None = None) -> None:
         """Create every declared table, for a repository; AlreadyExistsError where there are some already."""
-        connection = self.open_writer()
+        with closing(self.begin_new(identity)) as connection:
+            connection.commit()
+
+    def begin_new(self, identity: str | None = None) -> Connection:
+        """Return a connection in a transaction that has created every declared table, and commits nothing by itself.
+
+        AlreadyExistsError where there are some already.
+        """
+        connection = self.open_writer(patient=True)
         try:
             self.begin(connection, frozenset({EVERY_LOG}))
             self._check_server(connection, is_empty=True)
@@ -126,9 +135,10 @@ class PostgresqlServer:
             if identity is not None:
                 connection.run(IDENTIFY, identity=identity)
             connection.script(FORBID)
-            connection.commit()
-        finally:
+        except BaseException:
             connection.close()
+            raise
+        return connection
 
     def drop(self) -> None:
         """Drop every declared table, with all that is in it."""
@@ -141,17 +151,17 @@ class PostgresqlServer:
         finally:
             connection.close()
 
-    def check_level(self, identity: str | None = None) -> None:
-        """Raise UnsupportedError unless the tables are those of this release; nothing is changed.
+    def check_level(self, identity: str | None = None, *, older: bool = False) -> None:
+        """Raise UnsupportedError unless the tables are those of this release, or with `older` of one before.
 
-        Also raises NotFoundError where there are none, and ConflictError where they belong to another repository than
-        `identity`.
+        Nothing is changed. Also raises NotFoundError where there are none, and ConflictError where they belong to
+        another repository than `identity`.
         """
         connection = self.open_reader()
         try:
             connection.script("BEGIN")
             self._check_server(connection, is_empty=False)
-            refuse_level(connection)
+            refuse_level(connection, older=older)
             if identity is not None:
                 refuse_foreign(connection, identity)
         finally:
@@ -168,7 +178,11 @@ class PostgresqlServer:
                 f"the database is encoded in {encoding}", place=self.place, hint="CREATE DATABASE ... ENCODING 'UTF8'."
             )
         if present and is_empty:
-            raise AlreadyExistsError("there is a repository in this database already", place=self.place)
+            raise AlreadyExistsError(
+                "there is a repository in this database already",
+                place=self.place,
+                hint="Give a database that is empty; DROP DATABASE and CREATE DATABASE make this one so.",
+            )
         if not present and not is_empty:
             raise NotFoundError(
                 "there is no repository in this database",
