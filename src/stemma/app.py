@@ -307,11 +307,13 @@ def open_folder(
     clock: Clock | None = None,
     on_boundary: Boundary | None = None,
     webhook_rules: Rules | None = None,
+    older: bool = False,
 ) -> RepositoryFolder:
     """Open the repository in `root`; it is neither created nor migrated.
 
-    Raises NotFoundError where there is none, UnsupportedError where this release cannot use it, CorruptError where it
-    is damaged.
+    With `older` its database may be one of an earlier release, which can be checked and migrated but not used. Raises
+    NotFoundError where there is none, UnsupportedError where this release cannot use it, CorruptError where it is
+    damaged.
     """
     folder = root / REPOSITORY_FOLDER
     form = Format.read(folder)
@@ -326,7 +328,7 @@ def open_folder(
                 hint="Set STEMMA_DATABASE_URL to postgresql://USER@HOST/DATABASE.",
             )
         database = _postgresql(database_url, lock_timeout)
-    database.check_level(identity)
+    database.check_level(identity, older=older)
     clock = clock or SystemClock()
     disk = Disk() if on_boundary is None else Disk(on_boundary)
     executor = Executor(database, clock=clock, on_refusal=enter_refusal, on_boundary=on_boundary)

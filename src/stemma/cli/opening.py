@@ -18,8 +18,11 @@ Item = TypeVar("Item")
 _SUGGESTIONS = 100
 
 
-def open_repository(session: Session, *, patience: float | None = None) -> Repository:
-    """Open the repository that the session works on, in a folder or on a server; a NotFoundError says how to begin."""
+def open_repository(session: Session, *, patience: float | None = None, older: bool = False) -> Repository:
+    """Open the repository that the session works on, in a folder or on a server; a NotFoundError says how to begin.
+
+    With `older` its database may be one of an earlier release.
+    """
     where = session.settings.text("repo")
     if where is not None and is_address(where):
         return Repository.open(where, warn=lambda text: _warn(session, text), patience=patience)
@@ -30,7 +33,7 @@ def open_repository(session: Session, *, patience: float | None = None) -> Repos
             f"there is no repository in {str(here)!r}" + ("" if where else " or above it"),
             hint="Make one with 'stemma init', or say where yours is with --repo or STEMMA_REPO.",
         )
-    return Repository.open(root)
+    return Repository.open(root, older=older)
 
 
 def _warn(session: Session, text: str) -> None:

@@ -99,13 +99,15 @@ class Repository:
         token: str | None = None,
         patience: float | None = None,
         warn: Callable[[str], None] | None = None,
+        older: bool = False,
     ) -> Self:
         """Open the repository in a folder or behind a URL; by default `STEMMA_REPO`, else the nearest folder upward.
 
         A server is asked only when something is: opening reaches for nothing. `token` authenticates to it, by default
         `STEMMA_TOKEN`, else what `stemma login` kept. `patience` is for how many seconds calls that fail on the way are
         tried again, by default `server.patience`. `warn` is told what a person should know, for example that an
-        answer is from before because the server cannot be reached; by default it is a Python warning.
+        answer is from before because the server cannot be reached; by default it is a Python warning. With `older`
+        the database may be one of an earlier release, for `database.check` and `database.migrate`, and nothing else.
         """
         where = where or load_settings().text("repo")
         if where is not None and is_address(where):
@@ -119,10 +121,10 @@ class Repository:
                 f"there is no repository in {str(Path.cwd())!r} or above it",
                 hint="Make one with 'stemma init', or say where yours is with --repo or STEMMA_REPO.",
             )
-        return cls._open_folder(root, load_settings(repository=root))
+        return cls._open_folder(root, load_settings(repository=root), older=older)
 
     @classmethod
-    def _open_folder(cls, root: Path, settings: Settings) -> Self:
+    def _open_folder(cls, root: Path, settings: Settings, *, older: bool = False) -> Self:
         from stemma.app import open_folder
         from stemma.client.local.calls import LocalCalls
 
@@ -132,6 +134,7 @@ class Repository:
             lock_timeout=settings.number("lock.timeout"),
             database_url=settings.text("database.url"),
             webhook_rules=rules_of(settings),
+            older=older,
         )
         return cls(LocalCalls(folder, settings.text("user.name") or account_name()), settings)
 

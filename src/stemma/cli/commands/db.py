@@ -8,7 +8,7 @@ from stemma.cli.grouping import family
 from stemma.cli.opening import open_repository
 from stemma.cli.session import Session, pass_session
 from stemma.cli.text import path_text, plural, safe
-from stemma.errors import CorruptError
+from stemma.errors import CorruptError, UnsupportedError
 
 
 @family("db", "stemma db check", "stemma db migrate", "stemma db rebuild")
@@ -21,9 +21,10 @@ def db() -> None:
 def check(session: Session) -> None:
     """Check that the database is whole and fits what is stored.
 
-    Only reads. Exits with 7 if anything is damaged, and says where.
+    Only reads. Exits with 7 if anything is damaged, and says where. Of a database that an earlier release
+    made, only what does not depend on the release is checked.
     """
-    with open_repository(session) as repository:
+    with open_repository(session, older=True) as repository:
         findings = repository.database.check()
     found = Checked(
         findings=tuple(
@@ -32,6 +33,12 @@ def check(session: Session) -> None:
         )
     )
     session.answer(found, lambda: cli.drawing.sheets.checked(found))
+    if [each.check for each in found.findings] == ["level"]:
+        raise UnsupportedError(
+            f"the database {found.findings[0].message}",
+            place=found.findings[0].place,
+            hint=found.findings[0].hint or "",
+        )
     if found.findings:
         raise CorruptError(
             f"the database is damaged: {plural(len(found.findings), 'finding')}", hint=found.findings[0].hint or ""
@@ -45,7 +52,7 @@ def migrate(session: Session) -> None:
 
     A copy is made first, in .stemma/backups. Nothing is done where nothing is to do.
     """
-    with open_repository(session) as repository:
+    with open_repository(session, older=True) as repository:
         migrated = repository.database.migrate()
     backup = None if migrated.backup is None else path_text(migrated.backup)
     done = Migrated(before=migrated.before, after=migrated.after, backup=backup)

@@ -47,12 +47,22 @@ def check(file: SqliteFile, more: Sequence[Check] = ()) -> tuple[Finding, ...]:
     except CorruptError as error:
         return (_finding("open", error, str(file.path)),)
     with closing(connection):
-        steps: list[Step] = [_pages, _references, check_level, _schema]
-        return run_steps(connection, steps + [partial(run_check, each) for each in more])
+        steps: list[Step] = [_schema, *(partial(run_check, each) for each in more)]
+        return run_steps(connection, [_pages, _references], steps)
 
 
-def run_steps(connection: Connection, steps: Iterable[Step]) -> tuple[Finding, ...]:
-    """Return what all steps find; damage that ends one is a finding, and keeps no other from being run."""
+def run_steps(connection: Connection, always: Iterable[Step], declared: Iterable[Step]) -> tuple[Finding, ...]:
+    """Return what all steps find; damage that ends one is a finding, and keeps no other from being run.
+
+    Those that take the tables to be as `declared` are run only at the level of this release.
+    """
+    findings = _run(connection, always)
+    if levels := _run(connection, [_level]):
+        return (*findings, *levels)
+    return (*findings, *_run(connection, declared))
+
+
+def _run(connection: Connection, steps: Iterable[Step]) -> list[Finding]:
     findings: list[Finding] = []
     for step in steps:
         connection.script("SAVEPOINT step")
@@ -61,7 +71,7 @@ def run_steps(connection: Connection, steps: Iterable[Step]) -> tuple[Finding, .
         except CorruptError as error:
             findings.append(_finding("read", error, connection.place))
         connection.script("ROLLBACK TO step")
-    return tuple(findings)
+    return findings
 
 
 def _pages(connection: Connection) -> Iterator[Finding]:
@@ -77,7 +87,7 @@ def _references(connection: Connection) -> Iterator[Finding]:
         yield Finding("references", f"{connection.place}: {table}", what, CHECK_HINT)
 
 
-def check_level(connection: Connection) -> Iterator[Finding]:
+def _level(connection: Connection) -> Iterator[Finding]:
     """Yield a finding where the tables are those of another release."""
     found = level_of(connection)
     if found != LEVEL:

@@ -12,7 +12,7 @@ from sqlalchemy import Table
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from stemma.backends.database.dialect import CHECK_HINT, Connection
-from stemma.backends.database.maintenance.check import Check, Finding, check_level, run_check, run_steps
+from stemma.backends.database.maintenance.check import Check, Finding, run_check, run_steps
 from stemma.backends.database.postgresql.server import PostgresqlServer
 from stemma.backends.database.schema import METADATA
 
@@ -49,7 +49,7 @@ def check(server: PostgresqlServer, more: Sequence[Check] = ()) -> tuple[Finding
     connection = server.open_writer(patient=True)
     with closing(connection):
         connection.script("BEGIN ISOLATION LEVEL REPEATABLE READ")
-        return run_steps(connection, [check_level, _schema, _rights, *(partial(run_check, each) for each in more)])
+        return run_steps(connection, [_rights], [_schema, *(partial(run_check, each) for each in more)])
 
 
 def _schema(connection: Connection) -> Iterator[Finding]:

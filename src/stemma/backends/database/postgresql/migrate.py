@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from shutil import which
 
+import psycopg
 from psycopg.conninfo import make_conninfo
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,6 +33,9 @@ def migrate(server: PostgresqlServer, backups: Path, now: int) -> Migrated:
         refuse_newer(before)
         backup = dump(server, backups, f"level-{before or 'none'}-{stamp(now)}")
         begin = partial(server.begin, connection, frozenset({EVERY_LOG}))
+        if not isinstance(connection.driver, psycopg.Connection):
+            raise UnsupportedError("only PostgreSQL is migrated here")
+        connection.driver.prepare_threshold = None  # else DROP and ALTER make psycopg deallocate our statements too
         try:
             upgrade("postgresql+psycopg://", connection.driver, begin)
         except (SQLAlchemyError, StemmaError) as error:
