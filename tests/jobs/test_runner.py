@@ -92,6 +92,16 @@ def test_nothing_is_written_where_nothing_is_due(folder: RepositoryFolder) -> No
     assert reported(folder.system, "counting") is None
 
 
+def test_who_waits_for_work_gives_the_lease_back(folder: RepositoryFolder) -> None:
+    """So that it is not taken for one that was killed."""
+    counting = Counting()
+    runner = Runner(folder.system, [counting.job(lambda _: counting.turns < 1)], lease_seconds=0.2)
+    runner.start()
+    until(lambda: reported(folder.system, "counting") is not None)
+    until(lambda: folder.system.executor.read(lambda tx: tx.upkeep.leases()) == [])
+    runner.stop()
+
+
 def test_of_several_runners_one_works(folder: RepositoryFolder, tmp_path: Path) -> None:
     other = open_folder(tmp_path)
     mine, theirs = Counting(), Counting()

@@ -98,23 +98,22 @@ class Runner:
         failures = 0
         while not self._stopping.wait(min(job.seconds * 2 ** min(failures, 10), max(LONGEST_PAUSE, job.seconds))):
             try:
-                if self.system.executor.read(lambda tx: self._is_mine(tx, job, turn)) and self._hold(turn):
+                is_due, lasts = self.system.executor.read(lambda tx: self._look(tx, job, turn))
+                if is_due and (lasts or self.system.executor.write(turn.renew, _NO_LOG)):
                     failures = self._work(job, turn, failures).failures
+                elif not is_due and not lasts:
+                    self._release(turn)  # who waits for work is not to be taken for one that was killed
             except StemmaError as error:  # the database itself: there is nowhere to report to
                 failures += 1
                 _LOGGER.warning("job %s could not be looked at: %s", job.name, error)
         self._release(turn)
 
-    def _is_mine(self, tx: Transaction, job: Job, turn: _Turn) -> bool:
+    def _look(self, tx: Transaction, job: Job, turn: _Turn) -> tuple[bool, bool]:
+        """Return whether there is something to do here, and whether the lease lasts long enough for it."""
         lease = tx.upkeep.lease(turn.name)
         if lease is not None and lease.holder != turn.holder and lease.expires > tx.now:
-            return False
-        if turn.until - tx.now < self.lease_seconds * _SECOND / 2:
-            turn.until = 0  # renew before work begins
-        return job.due(tx)
-
-    def _hold(self, turn: _Turn) -> bool:
-        return turn.until > 0 or self.system.executor.write(turn.renew, _NO_LOG)
+            return False, False
+        return job.due(tx), turn.until - tx.now >= self.lease_seconds * _SECOND / 2
 
     def _work(self, job: Job, turn: _Turn, failures: int) -> Report:
         detail = failure = ""
@@ -128,6 +127,7 @@ class Runner:
 
     def _release(self, turn: _Turn) -> None:
         if turn.until:
+            turn.until = 0
             try:
                 self.system.executor.write(lambda tx: tx.upkeep.release(turn.name, turn.holder), _NO_LOG)
             except StemmaError as error:
