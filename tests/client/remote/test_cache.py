@@ -12,7 +12,8 @@ from stemma.client.remote.cache import Cache, asker_of
 from stemma.records import Digest
 
 HERE, THERE = "0" * 32, "1" * 32
-ADA, BOB = asker_of("stm_ada_secret"), asker_of("stm_bob_secret")
+AT = "https://models.example"
+ADA, BOB = asker_of(AT, "stm_ada_secret"), asker_of(AT, "stm_bob_secret")
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_an_answer_is_for_its_server_its_asker_and_its_question(cache: Cache) ->
     assert abs(time.time() - found[1]) < 60
     assert cache.find(THERE, ADA, "resolve a") is None
     assert cache.find(HERE, BOB, "resolve a") is None
-    assert cache.find(HERE, asker_of(None), "resolve a") is None
+    assert cache.find(HERE, asker_of(AT, None), "resolve a") is None
     assert cache.find(HERE, ADA, "resolve b") is None
 
 

@@ -1,13 +1,16 @@
 """What is known of a server that cannot be reached: what it said before, to whom, and when."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from msgspec import json
 
 from stemma.client import Repository
 from stemma.client.remote.calls import OfflineWarning, moves
 from stemma.errors import NotFoundError, StemmaError, UnavailableError, UnsupportedError
 from stemma.operations.requests import OfReference, Resolve
+from tests.faults import answer, scripted
 from tests.serving import free_port, serving
 
 
@@ -104,6 +107,33 @@ def test_another_repository_at_the_same_address_is_not_confused(root: Path, tmp_
         assert theirs.digest != mine.digest
         with pytest.raises(UnavailableError):
             repository.show(f"bank/loans@{mine.digest}")
+
+
+def test_a_server_that_claims_to_be_another_is_not_believed_without_it(root: Path, tmp_path: Path) -> None:
+    with serving(root) as url, Repository.open(url) as repository:
+        mine = repository.show("bank/loans@1.0.0")
+    evil = tmp_path / "evil"
+    shutil.copytree(root, evil)
+    with Repository.open(evil) as repository:
+        repository.set_labels("bank/loans@1.0.0", {"owner": "evil"})
+    with serving(evil) as elsewhere, Repository.open(elsewhere) as repository:
+        assert repository.show("bank/loans@1.0.0") != mine
+    with Repository.open(url) as repository:
+        assert repository.show("bank/loans@1.0.0") == mine
+
+
+@pytest.mark.parametrize("identity", ["../../../outside", "/{}", "", "a\\u0000b", "A" * 32])
+def test_an_identity_that_is_none_names_no_folder(root: Path, tmp_path: Path, identity: str) -> None:
+    identity = identity.format(f"{tmp_path}/outside")
+    with serving(root) as url, Repository.open(url) as repository:
+        shown = repository.show("bank/loans@1.0.0")
+    before = {path for path in tmp_path.rglob("*") if "addresses" not in path.parts}
+    server = f'{{"identity": "{identity}", "version": "1"}}'.encode()
+    with scripted(answer(200, json.encode(shown)), answer(200, server)) as (url, _), Repository.open(url) as repository:
+        assert repository.show("bank/loans@1.0.0") == shown
+        with pytest.raises(UnsupportedError):
+            repository._calls.identity()  # type: ignore[attr-defined]  # noqa: SLF001  # what names the folders
+    assert {path for path in tmp_path.rglob("*") if "addresses" not in path.parts} == before
 
 
 def test_a_server_that_comes_back_is_asked_again(root: Path) -> None:

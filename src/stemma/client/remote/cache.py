@@ -4,10 +4,11 @@
     <cache>/servers/<identity>/checkouts/<manifest>/               files of versions, and <manifest>.used beside them
     <cache>/addresses/<address>.json                               which server answered there last
 
-`identity` is the repository's own, `asker` the SHA-256 of the token (no token can be told from it), so that nobody is
-answered with what another token was told. Files are reached only through an answer, and are checked against the
-digests of their manifest each time. Everything is written beside its place and renamed; what cannot be read, or is not
-what it should be, is as good as absent. The folder is readable by its owner alone.
+`identity` is the repository's own, `asker` a SHA-256 over the address and the token (no token can be told from it), so
+that nobody is answered with what another token was told, or by a server that claims to be another. Files are reached
+only through an answer, and are checked against the digests of their manifest each time. Everything is written beside
+its place and renamed; what cannot be read, or is not what it should be, is as good as absent. The folder is readable by
+its owner alone.
 """
 
 import fcntl
@@ -49,9 +50,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     identity: str
 
 
-def asker_of(token: str | None) -> str:
-    """Return under which name the answers to a token are kept."""
-    return "open" if token is None else hashlib.sha256(b"stemma asker v1\0" + token.encode()).hexdigest()
+def asker_of(address: str, token: str | None) -> str:
+    """Return under which name the answers to a token are kept that a server at an address gave."""
+    shown = "" if token is None else token
+    return hashlib.sha256(f"stemma asker v2\0{address}\0{shown}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclass(slots=True)
@@ -65,11 +67,12 @@ class Cache:
     def identity_at(self, address: str) -> str | None:
         """Return which server answered at `address` last."""
         place = _read(self._place(address), Place)
-        return place.identity if place is not None and place.address == address and _is_name(place.identity) else None
+        is_known = place is not None and place.address == address and is_identity(place.identity)
+        return place.identity if place is not None and is_known else None
 
     def note_identity(self, address: str, identity: str) -> None:
         """Remember which server answers at `address`."""
-        if _is_name(identity) and self.identity_at(address) != identity:
+        if is_identity(identity) and self.identity_at(address) != identity:
             _write(self._place(address), msgspec.json.encode(Place(address=address, identity=identity)))
 
     def keep(self, identity: str, asker: str, question: str, answer: bytes) -> None:
@@ -125,7 +128,8 @@ class Cache:
         return self.root / "addresses" / f"{hashlib.sha256(address.encode()).hexdigest()}.json"
 
 
-def _is_name(identity: str) -> bool:
+def is_identity(identity: str) -> bool:
+    """Return whether it is the id of a repository, which names a folder here."""
     return len(identity) == 32 and all(each in "0123456789abcdef" for each in identity)  # noqa: PLR2004  # a UUID
 
 

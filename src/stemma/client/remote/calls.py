@@ -16,7 +16,7 @@ from typing import NoReturn, TypeVar
 
 from stemma.client.address import Address
 from stemma.client.calls import Logs
-from stemma.client.remote.cache import Cache, asker_of
+from stemma.client.remote.cache import Cache, asker_of, is_identity
 from stemma.client.remote.checkouts import Checkouts
 from stemma.client.remote.credentials import find_token
 from stemma.client.remote.logs import RemoteLogs
@@ -96,12 +96,15 @@ class RemoteCalls:
         """Return the id of the repository that answers there, the last one where it cannot be reached."""
         if self._identity is None:
             try:
-                self._identity = self.run(SERVER, Nothing()).identity
+                identity = self.run(SERVER, Nothing()).identity
             except UnavailableError:
                 known = self.cache.identity_at(self.place)
                 if known is None:
                     raise
                 return known
+            if not is_identity(identity):
+                raise UnsupportedError(f"{identity[:80]!a} is the id of no repository", place=self.place)
+            self._identity = identity
             self.cache.note_identity(self.place, self._identity)
         return self._identity
 
@@ -129,7 +132,7 @@ class RemoteCalls:
 
     def _ask(self, operation: AnyOperation, request: Request) -> bytes:
         """Return the answer of the server, else the one that was kept."""
-        asker, known = asker_of(self.transport.token), self.cache.identity_at(self.place)
+        asker, known = asker_of(self.place, self.transport.token), self.cache.identity_at(self.place)
         kept = None if known is None else self.cache.find(known, asker, question_of(operation, request))
         patience = self.transport.patience
         if kept is not None and patience.waiting.now() < self._away_until:

@@ -111,7 +111,7 @@ class RemoteTransfer:
         """Send the contents of manifests that the server lacks."""
         listed = {file.digest: file for manifest in manifests for file in manifest.files}
         sessions = Sessions(self.run, self.cache / _UPLOADS, namespace)
-        key = key_of((str(self.transport.address), asker_of(self.transport.token), namespace, *sorted(listed)))
+        key = key_of((asker_of(str(self.transport.address), self.transport.token), namespace, *sorted(listed)))
         with sessions.use(key) as session:
             missing = set(listed) - RemoteKnown(self.transport, session).files(sorted(listed))
             if not missing:
@@ -143,7 +143,7 @@ class RemoteTransfer:
 
     def _key(self, namespace: str, folder: Folder) -> str:
         listed = (f"{file.path}\0{file.size}" for file in folder.files)
-        return key_of((str(self.transport.address), asker_of(self.transport.token), namespace, *listed))
+        return key_of((asker_of(str(self.transport.address), self.transport.token), namespace, *listed))
 
     def _store(self, session: Session, namespace: str, folder: Folder, progress: Progress) -> Stored:
         with told(progress, "Sending", folder.size), Sender(self.transport, self.run, session) as sender:
