@@ -16,6 +16,8 @@ from stemma.records import Digest
 
 MAX_NOTE = 1 << 16
 MAX_SIGNATURES = 16
+MAX_KEY_NAME = 255
+"""Bytes of a key's name: what its length prefix in the message for ML-DSA-44 can say."""
 _KEY_ID = 4
 _DASH = "— "
 
@@ -65,8 +67,11 @@ class VerifierKey:
     key: PublicKey
 
     def __post_init__(self) -> None:
-        if not is_key_name(self.name):
-            raise InvalidError(f"{self.name[:80]!r} cannot name a key", hint="Use no spaces and no '+'.")
+        if not is_key_name(self.name) or len(self.name.encode()) > MAX_KEY_NAME:
+            raise InvalidError(
+                f"{self.name[:80]!r} cannot name a key",
+                hint=f"Use no spaces and no '+', and at most {MAX_KEY_NAME} bytes.",
+            )
 
     @classmethod
     def parse(cls, text: str) -> Self:

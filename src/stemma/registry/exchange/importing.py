@@ -58,8 +58,11 @@ class Proven:
 
     @property
     def model(self) -> ModelName:
-        """The model that it was registered under, and is taken into."""
-        return ModelName.parse(f"{self.entry.namespace}/{self.entry.facts['model']}")
+        """The model that it was registered under, and is taken into; a CorruptError where it names none."""
+        name = self.entry.facts.get("model")
+        if not isinstance(name, str):
+            raise CorruptError("it names no model", place=f"entry of {self.origin.checkpoint.origin}")
+        return ModelName.parse(f"{self.entry.namespace}/{name}")
 
     def record(self) -> bytes:
         """Return the proof as a record."""
