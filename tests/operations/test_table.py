@@ -31,3 +31,9 @@ def test_the_log_is_that_of_the_namespace() -> None:
     assert BY_NAME["resolve"].logs(moved) == frozenset()
     with pytest.raises(InvalidError):
         BY_NAME["alias.set"].logs(SetAlias(model="Risk!", alias="production", selector="v1"))
+
+
+@pytest.mark.parametrize("operation", TABLE, ids=lambda operation: str(operation.name))
+def test_each_says_what_it_does_and_no_other_does(operation: AnyOperation) -> None:
+    assert operation.says.endswith("."), "the docstring of what it runs begins with one sentence"
+    assert [other.name for other in TABLE if other.says == operation.says] == [operation.name]

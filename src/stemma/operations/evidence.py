@@ -57,12 +57,14 @@ class EntryBytes(View, frozen=True, kw_only=True):
 
 
 def _keys(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing) -> KeysView:
+    """Tell the public keys that sign the logs."""
     del tx, caller, asked
     name = repository_name(subjects.ledger.repository)
     return KeysView(name=name, keys=tuple(str(key) for key in policy_for(name, subjects.ledger.keys()).keys))
 
 
 def _checkpoint(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfLog) -> CheckpointView:
+    """Tell how long a log is, and its newest signed note."""
     require(tx, caller, Permission.AUDIT, asked.namespace)
     head = subjects.ledger.head(tx, asked.namespace)
     if head.size == 0:
@@ -77,6 +79,7 @@ def _checkpoint(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfLo
 
 
 def _entries(subjects: Subjects, tx: Transaction, caller: Caller, asked: ReadEntries) -> EntryBytes:
+    """Give the canonical bytes of entries, to be verified by who reads them."""
     require(tx, caller, Permission.AUDIT, asked.namespace)
     if asked.first < 0:
         raise InvalidError(f"{asked.first} is no sequence number", place="first")

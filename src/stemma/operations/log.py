@@ -12,6 +12,7 @@ from stemma.operations.views import EntryPage, EntryView, NamespacePage
 
 
 def _log(subjects: Subjects, tx: Transaction, caller: Caller, asked: ReadLog) -> EntryPage:
+    """List entries of a log."""
     namespace = asked.namespace or ""
     require(tx, caller, Permission.AUDIT, namespace)
     if tx.ledger.head(namespace).size == 0:
@@ -49,6 +50,7 @@ def _view(subjects: Subjects, tx: Transaction, entry: Entry) -> EntryView:
 
 
 def _logs(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing) -> NamespacePage:
+    """List the logs that the caller may read."""
     del subjects, asked
     found = (name for name in tx.ledger.namespaces() if may(tx, caller, Permission.AUDIT, name))
     return NamespacePage(namespaces=tuple(found))

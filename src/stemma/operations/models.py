@@ -19,7 +19,10 @@ _PAGE = 1000
 
 
 def _open_namespace(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfNamespace) -> Done:
-    """Make sure that a namespace is there; who may make none is not told whether one that they cannot see exists."""
+    """Make sure that a namespace is there.
+
+    Who may make none is not told whether one that they cannot see exists.
+    """
     namespace = asked.namespace
     is_there = tx.registry.namespaces.find(namespace) is not None
     if is_there and may(tx, caller, Permission.READ, namespace):
@@ -33,6 +36,7 @@ def _open_namespace(subjects: Subjects, tx: Transaction, caller: Caller, asked: 
 
 
 def _namespaces(subjects: Subjects, tx: Transaction, caller: Caller, asked: Paged) -> NamespacePage:
+    """List the namespaces that the caller may see."""
     after = subjects.name(asked.token, "namespaces", caller)
     found, more = subjects.registry.namespaces(tx, caller, after=after, limit=asked.limit)
     token = subjects.token(found[-1].name, "namespaces", caller) if more else None
@@ -40,6 +44,7 @@ def _namespaces(subjects: Subjects, tx: Transaction, caller: Caller, asked: Page
 
 
 def _models(subjects: Subjects, tx: Transaction, caller: Caller, asked: ListModels) -> ModelPage:
+    """List models, those of one namespace or all that the caller may see."""
     namespace = asked.namespace or ""
     query = f"models {namespace} {asked.label}"
     after = subjects.name(asked.token, query, caller)
@@ -56,6 +61,7 @@ def _models(subjects: Subjects, tx: Transaction, caller: Caller, asked: ListMode
 
 
 def _model(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfModel) -> ModelView:
+    """Tell of a model and where its names point."""
     return _view_model(subjects, tx, caller, ModelName.parse(asked.model))
 
 
@@ -77,11 +83,12 @@ def _view_model(subjects: Subjects, tx: Transaction, caller: Caller, name: Model
 
 
 def _entitle(subjects: Subjects, tx: Transaction, caller: Caller, asked: SetTitle) -> Done:
+    """Give a model a title in any spelling, or none."""
     return Done(changed=subjects.registry.entitle(tx, caller, ModelName.parse(asked.model), asked.title))
 
 
 def _family(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfModel) -> Family:
-    """Return the versions of a model and all that is related to them, wherever the caller may read it."""
+    """Draw a model's family: its versions and all that are related to them, wherever the caller may read."""
     name = ModelName.parse(asked.model)
     members: dict[Digest, Registration] = {}
     more = False
@@ -124,6 +131,7 @@ def _node(subjects: Subjects, tx: Transaction, caller: Caller, version: Registra
 
 
 def _status(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing) -> Status:
+    """Say what is here for the caller, what it takes, and one thing to do next."""
     del asked
     registry = subjects.registry
     names = list(_every_model(subjects, tx, caller))

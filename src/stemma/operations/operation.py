@@ -101,6 +101,11 @@ class Operation(Generic[Asked, Answered]):
             raise TypeError(f"operation {self.name!r} writes, but does not say to which log")
 
     @property
+    def says(self) -> str:
+        """What it does, in one sentence: the first line of what `run` says of itself."""
+        return (self.run.__doc__ or "").partition("\n")[0]
+
+    @property
     def writes(self) -> bool:
         """Whether it may change anything; one that does not runs on a connection that cannot."""
         return self.method != "GET"

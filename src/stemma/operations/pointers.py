@@ -13,6 +13,7 @@ from stemma.registry import ANYTHING, Expected, Line, Move, Moved, Pointed
 
 
 def _set(subjects: Subjects, tx: Transaction, caller: Caller, asked: SetAlias) -> MoveView:
+    """Point an alias at a version, perhaps only where it holds what is expected."""
     model = ModelName.parse(asked.model)
     moved = subjects.registry.aliases.set(
         tx,
@@ -34,12 +35,14 @@ def _expected(text: str | None) -> Expected:
 
 
 def _back(subjects: Subjects, tx: Transaction, caller: Caller, asked: AliasBack) -> MoveView:
+    """Return an alias to the version that it held before."""
     model = ModelName.parse(asked.model)
     moved = subjects.registry.aliases.back(tx, caller, model, asked.alias, reason=asked.reason)
     return _view_moved(subjects, tx, caller, moved)
 
 
 def _delete(subjects: Subjects, tx: Transaction, caller: Caller, asked: DeleteAlias) -> MoveView:
+    """Remove an alias; its history stays."""
     model = ModelName.parse(asked.model)
     moved = subjects.registry.aliases.delete(
         tx, caller, model, asked.alias, reason=asked.reason or "", override=asked.override
@@ -69,6 +72,7 @@ def _view_move(subjects: Subjects, tx: Transaction, move: Move, *, changed: bool
 
 
 def _moves(subjects: Subjects, tx: Transaction, caller: Caller, asked: AliasLog) -> MovePage:
+    """List the moves of an alias, newest first."""
     model, at = ModelName.parse(asked.model), read_moment(asked.at)
     aliases = subjects.registry.aliases
     if at is not None:
@@ -85,6 +89,7 @@ def _moves(subjects: Subjects, tx: Transaction, caller: Caller, asked: AliasLog)
 
 
 def _aliases(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfModel) -> Pointers:
+    """List a model's aliases."""
     model = ModelName.parse(asked.model)
     aliases = subjects.registry.aliases
     found = aliases.every(tx, caller, model)
@@ -113,6 +118,7 @@ def _view_pointed(tx: Transaction, pointed: Pointed) -> PointerView:
 
 
 def _protect(subjects: Subjects, tx: Transaction, caller: Caller, asked: Protect) -> Done:
+    """Put a name under the gate, or take it out."""
     model, aliases = ModelName.parse(asked.model), subjects.registry.aliases
     if asked.protected:
         return Done(changed=aliases.protect(tx, caller, model, asked.alias, reason=asked.reason or ""))
@@ -120,12 +126,14 @@ def _protect(subjects: Subjects, tx: Transaction, caller: Caller, asked: Protect
 
 
 def _create_branch(subjects: Subjects, tx: Transaction, caller: Caller, asked: CreateBranch) -> PointerView:
+    """Begin a branch at a version."""
     model = ModelName.parse(asked.model)
     line = subjects.registry.branches.create(tx, caller, model, asked.branch, parse_selector(asked.start))
     return _view_line(line)
 
 
 def _branches(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfModel) -> Pointers:
+    """List a model's branches."""
     lines = subjects.registry.branches.every(tx, caller, ModelName.parse(asked.model))
     return Pointers(pointers=tuple(_view_line(line) for line in lines))
 

@@ -13,18 +13,21 @@ from stemma.records import Digest
 
 
 def _ancestors(subjects: Subjects, tx: Transaction, caller: Caller, asked: Walk) -> NodePage:
+    """List what a version came from, nearest first."""
     node = _node(subjects, tx, caller, asked.start)
     page = subjects.lineage.ancestors(tx, node, _ask(asked), caller=caller.view, hides=hides(tx, caller))
     return _page(subjects, tx, caller, page.items, page.next_token)
 
 
 def _descendants(subjects: Subjects, tx: Transaction, caller: Caller, asked: Walk) -> NodePage:
+    """List what came from a version, nearest first."""
     node = _node(subjects, tx, caller, asked.start)
     page = subjects.lineage.descendants(tx, node, _ask(asked), caller=caller.view, hides=hides(tx, caller))
     return _page(subjects, tx, caller, page.items, page.next_token)
 
 
 def _impact(subjects: Subjects, tx: Transaction, caller: Caller, asked: Walk) -> NodePage:
+    """List what came from a version and the names that point there, nearest first."""
     node = _node(subjects, tx, caller, asked.start)
 
     def names(nodes: Sequence[str]) -> Mapping[str, Sequence[str]]:
@@ -87,6 +90,7 @@ def _page(  # noqa: PLR0917  # what every operation gets, and one page
 
 
 def _paths(subjects: Subjects, tx: Transaction, caller: Caller, asked: FindPaths) -> PathList:
+    """Find the shortest paths between two versions."""
     start, ancestor = (_node(subjects, tx, caller, text) for text in (asked.start, asked.ancestor))
     found = subjects.lineage.paths(tx, start, ancestor, asked.limit, hides=hides(tx, caller))
     paths = tuple(

@@ -17,6 +17,7 @@ class ServerView(View, frozen=True, kw_only=True):
 
 
 def _show(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing) -> ServerView:
+    """Tell which repository this is, and which release answers."""
     del tx, caller, asked
     return ServerView(identity=subjects.ledger.repository, version=release())
 

@@ -31,18 +31,21 @@ from stemma.semver import SemanticVersion
 
 
 def _resolve(subjects: Subjects, tx: Transaction, caller: Caller, asked: Resolve) -> Resolved:
+    """Find the version that a reference means."""
     reference = Reference.parse(asked.reference)
     version = subjects.registry.resolve(tx, caller, reference, at=read_moment(asked.at))
     return view_resolved(version)
 
 
 def _show(subjects: Subjects, tx: Transaction, caller: Caller, asked: Resolve) -> VersionView:
+    """Tell all that is known of a version."""
     reference = Reference.parse(asked.reference)
     version = subjects.registry.resolve(tx, caller, reference, at=read_moment(asked.at))
     return view_version(subjects, tx, caller, version)
 
 
 def _register(subjects: Subjects, tx: Transaction, caller: Caller, asked: Register) -> Registered:
+    """Make a version of files that were published before."""
     registry, model = subjects.registry, ModelName.parse(asked.model)
     chosen = None if asked.number is None else SemanticVersion.parse(asked.number)
     submission = Submission(
@@ -73,6 +76,7 @@ def _parent(subjects: Subjects, tx: Transaction, caller: Caller, given: ParentGi
 
 
 def _release(subjects: Subjects, tx: Transaction, caller: Caller, asked: Release) -> VersionView:
+    """Give a pre-release its release number."""
     found = _find(subjects, tx, caller, asked.reference)
     number = None if asked.number is None else SemanticVersion.parse(asked.number)
     version = subjects.registry.versions.release(tx, caller, found.model, found.digest, number)
@@ -80,12 +84,14 @@ def _release(subjects: Subjects, tx: Transaction, caller: Caller, asked: Release
 
 
 def _withdraw(subjects: Subjects, tx: Transaction, caller: Caller, asked: Withdraw) -> VersionView:
+    """Say that a version must not be used any more, and why."""
     found = _find(subjects, tx, caller, asked.reference)
     version = subjects.registry.versions.withdraw(tx, caller, found.model, found.digest, reason=asked.reason)
     return view_version(subjects, tx, caller, version)
 
 
 def _measure(subjects: Subjects, tx: Transaction, caller: Caller, asked: AddMetrics) -> VersionView:
+    """Attach measured figures to a version."""
     found = _find(subjects, tx, caller, asked.reference)
     measurements = [read_measurement(metric) for metric in asked.metrics]
     subjects.registry.evidence.measure(tx, caller, found.model, found.digest, measurements)
@@ -93,6 +99,7 @@ def _measure(subjects: Subjects, tx: Transaction, caller: Caller, asked: AddMetr
 
 
 def _label(subjects: Subjects, tx: Transaction, caller: Caller, asked: SetLabels) -> Done:
+    """Set and remove labels of a version or a model."""
     reference = Reference.parse(asked.reference)
     subject = Subject(reference.model)
     if reference.selector is not None:
@@ -104,6 +111,7 @@ def _label(subjects: Subjects, tx: Transaction, caller: Caller, asked: SetLabels
 
 
 def _list(subjects: Subjects, tx: Transaction, caller: Caller, asked: ListVersions) -> VersionPage:
+    """List a model's versions, newest first."""
     model = ModelName.parse(asked.model)
     if asked.label is not None and asked.text is not None:
         raise InvalidError("a listing is cut down by a label or by words, not by both", hint="Leave one out.")
@@ -125,6 +133,7 @@ def _list(subjects: Subjects, tx: Transaction, caller: Caller, asked: ListVersio
 
 
 def _files(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfReference) -> FileList:
+    """List the files of a version."""
     found = _find(subjects, tx, caller, asked.reference)
     account = subjects.registry.versions.show(tx, caller, found.model, found.digest)
     manifest = subjects.artifacts.manifest(tx, account.version.manifest)

@@ -15,12 +15,12 @@ HEADING = "## Routes\n"
 def table() -> str:
     """Return the table of all routes, by path."""
     routes = (*open_native().routes, *open_health(bytes).routes)
-    rows = ["| route | operation | permission | answers |", "|---|---|---|---|"]
+    rows = ["| route | operation | permission | what it does |", "|---|---|---|---|"]
     for route in sorted(routes, key=lambda route: (route.path, route.method)):
         permission = "public" if route.public else f"`{route.permission}`" if route.permission else "own"
-        answers = str(route.description.get("summary", "")).replace("|", "\\|")
+        says = str(route.description.get("summary", "")).replace("|", "\\|")
         path = route.path.replace(":path}", "}")
-        rows.append(f"| `{route.method} {path}` | `{route.operation}` | {permission} | {answers} |")
+        rows.append(f"| `{route.method} {path}` | `{route.operation}` | {permission} | {says} |")
     return "\n".join(rows) + "\n"
 
 

@@ -16,6 +16,7 @@ from stemma.semver import SemanticVersion
 
 
 def _import(subjects: Subjects, tx: Transaction, caller: Caller, asked: ImportVersion) -> Imported:
+    """Take over a version from a log that has parted from the one here."""
     name = check_name(asked.namespace, "namespace")
     require(tx, caller, Permission.REGISTER, name)
     origin = Origin.verify(name, asked.note, asked.keys)
@@ -33,6 +34,7 @@ def _import(subjects: Subjects, tx: Transaction, caller: Caller, asked: ImportVe
 
 
 def _bind(subjects: Subjects, tx: Transaction, caller: Caller, asked: BindNumber) -> Done:
+    """Bind a number to a version, as another repository did."""
     del subjects
     model, digest = ModelName.parse(asked.model), Digest.parse(asked.version)
     number = SemanticVersion.parse(asked.number)
@@ -40,6 +42,7 @@ def _bind(subjects: Subjects, tx: Transaction, caller: Caller, asked: BindNumber
 
 
 def _evidence(subjects: Subjects, tx: Transaction, caller: Caller, asked: ImportEvidence) -> Done:
+    """Add evidence about a version, as another repository has it."""
     del subjects
     model = ModelName.parse(asked.model)
     require(tx, caller, Permission.DESCRIBE, model.namespace)

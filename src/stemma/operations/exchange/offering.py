@@ -28,6 +28,7 @@ MAX_BYTES = 1 << 20
 
 
 def _offer(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfNamespace) -> LogOffer:
+    """Tell how a log stands, for another repository that would follow it."""
     name = _readable(tx, caller, asked.namespace)
     ledger = subjects.ledger
     unsigned = ledger.root(tx, name)
@@ -45,6 +46,7 @@ def _offer(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfNamespa
 
 
 def _root(subjects: Subjects, tx: Transaction, caller: Caller, asked: ReadRoot) -> LogRoot:
+    """Tell the root of a log at a size, and prove that it was continued from there."""
     name = _readable(tx, caller, asked.namespace)
     root = subjects.ledger.root(tx, name, asked.size)
     path = subjects.ledger.prove_consistency(tx, name, asked.size, asked.until)
@@ -52,6 +54,7 @@ def _root(subjects: Subjects, tx: Transaction, caller: Caller, asked: ReadRoot) 
 
 
 def _prove(subjects: Subjects, tx: Transaction, caller: Caller, asked: ProveEntry) -> EntryProof:
+    """Give an entry and prove that the log holds it."""
     name = _readable(tx, caller, asked.namespace)
     proof = subjects.ledger.prove_inclusion(tx, name, asked.index, asked.size)
     return EntryProof(
@@ -63,6 +66,7 @@ def _prove(subjects: Subjects, tx: Transaction, caller: Caller, asked: ProveEntr
 
 
 def _entries(subjects: Subjects, tx: Transaction, caller: Caller, asked: ReadPart) -> PartSent:
+    """Give entries of a log with what they bring, and prove that they continue it."""
     name = _readable(tx, caller, asked.namespace)
     size = tx.ledger.head(name).size
     if not 0 <= asked.first <= asked.until <= size or not 1 <= asked.limit <= MAX_ENTRIES:

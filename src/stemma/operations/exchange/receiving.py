@@ -24,6 +24,7 @@ from stemma.registry.exchange.rules import enter
 
 
 def _receive(subjects: Subjects, tx: Transaction, caller: Caller, asked: ReceiveEntries) -> Received:
+    """Continue a log with entries of another repository's."""
     name = check_name(asked.namespace, "namespace")
     exists = _check_permission(tx, caller, name)
     origin = Origin.verify(name, asked.note, asked.keys)

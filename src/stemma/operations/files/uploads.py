@@ -13,6 +13,8 @@ from stemma.operations.requests import OfNamespace, Request
 from stemma.operations.views import Done, View
 from stemma.records import Digest
 
+COMMIT = "commit "
+
 
 class OfUpload(Request, frozen=True, kw_only=True):
     """An upload session of the caller's own."""
@@ -38,6 +40,11 @@ class UploadView(View, frozen=True, kw_only=True):
     manifest: str | None = None
 
 
+def lease_of(upload: str) -> str:
+    """Return the name of the lease that whoever commits an upload holds."""
+    return f"{COMMIT}{upload}"
+
+
 def session_of(subjects: Subjects, tx: Transaction, caller: Caller, upload: str) -> Upload:
     """Return a session of the caller's own, who may still store for its namespace."""
     session = subjects.artifacts.arrivals.session(tx, upload, owner=caller.id)
@@ -61,22 +68,26 @@ def conclude(subjects: Subjects, tx: Transaction, caller: Caller, addition: Addi
 
 
 def _begin(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfNamespace) -> UploadView:
+    """Begin an upload session."""
     require(tx, caller, Permission.REGISTER, asked.namespace)
     return _view(subjects.artifacts.begin(tx, owner=caller.id, namespace=asked.namespace))
 
 
 def _show(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfUpload) -> UploadView:
+    """Tell how much of an upload has arrived."""
     session = session_of(subjects, tx, caller, asked.upload)
     packs = sorted(subjects.artifacts.arrivals.arrived(session).items())
     return _view(session, tuple(PackView(pack=pack, size=size) for pack, size in packs))
 
 
 def _renew(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfUpload) -> UploadView:
+    """Prolong an upload session."""
     session_of(subjects, tx, caller, asked.upload)
     return _view(subjects.artifacts.arrivals.renew(tx, asked.upload, owner=caller.id))
 
 
 def _abandon(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfUpload) -> Done:
+    """Give an upload up, and what was sent."""
     session_of(subjects, tx, caller, asked.upload)
     subjects.artifacts.abandon(tx, asked.upload, owner=caller.id)
     return Done(changed=True)

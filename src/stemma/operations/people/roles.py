@@ -17,12 +17,14 @@ def check_place(tx: Transaction, caller: Caller, namespace: str) -> None:
 
 
 def _grant(subjects: Subjects, tx: Transaction, caller: Caller, asked: ChangeRole) -> Done:
+    """Give somebody a role in a namespace, or everywhere."""
     grant = Grant(asked.principal, asked.namespace, read_role(asked.role))
     check_place(tx, caller, asked.namespace)
     return Done(changed=subjects.access.grant(tx, caller, grant))
 
 
 def _revoke(subjects: Subjects, tx: Transaction, caller: Caller, asked: ChangeRole) -> Done:
+    """Take a role from somebody."""
     role = read_role(asked.role)
     check_place(tx, caller, asked.namespace)
     principal = subjects.access.who(tx, caller, asked.principal)
@@ -30,6 +32,7 @@ def _revoke(subjects: Subjects, tx: Transaction, caller: Caller, asked: ChangeRo
 
 
 def _create_namespace(subjects: Subjects, tx: Transaction, caller: Caller, asked: CreateNamespace) -> NamespaceView:
+    """Make a namespace."""
     if not may(tx, caller, Permission.MAINTAIN, SYSTEM_NAMESPACE):
         raise forbidden(caller, Permission.MAINTAIN, SYSTEM_NAMESPACE)
     subjects.registry.create_namespace(tx, caller, asked.namespace, has_arrived=asked.as_arrived)
@@ -38,6 +41,7 @@ def _create_namespace(subjects: Subjects, tx: Transaction, caller: Caller, asked
 
 
 def _members(subjects: Subjects, tx: Transaction, caller: Caller, asked: ListMembers) -> PrincipalPage:
+    """List who has a role in a namespace."""
     require(tx, caller, Permission.READ, asked.namespace)
     if tx.registry.namespaces.find(asked.namespace) is None:
         raise unseen(asked.namespace)

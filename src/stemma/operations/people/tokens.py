@@ -10,6 +10,7 @@ from stemma.operations.views import Done
 
 
 def _create(subjects: Subjects, tx: Transaction, caller: Caller, asked: CreateToken) -> TokenCreated:
+    """Make a token; its secret is in this answer alone."""
     scope = Scope(
         None if asked.namespaces is None else frozenset(asked.namespaces),
         None if asked.roles is None else frozenset(read_role(role) for role in asked.roles),
@@ -24,6 +25,7 @@ def _create(subjects: Subjects, tx: Transaction, caller: Caller, asked: CreateTo
 
 
 def _list(subjects: Subjects, tx: Transaction, caller: Caller, asked: ListTokens) -> TokenPage:
+    """List somebody's tokens."""
     if asked.everybody and asked.principal is not None:
         raise InvalidError("these are the tokens of somebody or of everybody", hint="Ask for one of them.")
     whose = None if asked.everybody else _principal(subjects, tx, caller, asked.principal).id
@@ -35,6 +37,7 @@ def _list(subjects: Subjects, tx: Transaction, caller: Caller, asked: ListTokens
 
 
 def _revoke(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfToken) -> Done:
+    """End a token at once."""
     return Done(changed=subjects.access.tokens.revoke(tx, caller, asked.token))
 
 

@@ -24,6 +24,7 @@ _KINDS = ("user", "service")
 
 
 def _whoami(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing) -> Identity:
+    """Tell who asks, and what they may do."""
     del asked
     shown = caller.actor.token
     token = None if shown is None else subjects.access.tokens.show(tx, caller, shown)
@@ -39,6 +40,7 @@ def _whoami(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing)
 
 
 def _add(subjects: Subjects, tx: Transaction, caller: Caller, asked: AddPrincipal) -> PrincipalView:
+    """Introduce a person or a program, perhaps with a first role."""
     if asked.kind not in _KINDS:
         raise InvalidError(f"{asked.kind[:80]!r} is no kind of principal", hint=f"One of: {', '.join(_KINDS)}.")
     if (asked.role is None) != (asked.namespace is None):
@@ -51,6 +53,7 @@ def _add(subjects: Subjects, tx: Transaction, caller: Caller, asked: AddPrincipa
 
 
 def _list(subjects: Subjects, tx: Transaction, caller: Caller, asked: Paged) -> PrincipalPage:
+    """List people and services."""
     after = subjects.name(asked.token, "users", caller)
     found, more = subjects.access.page(tx, caller, after=after, limit=asked.limit)
     token = subjects.token(found[-1].id, "users", caller) if more else None
@@ -60,10 +63,12 @@ def _list(subjects: Subjects, tx: Transaction, caller: Caller, asked: Paged) -> 
 
 
 def _show(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfPrincipal) -> PrincipalView:
+    """Tell of a person or service, and their roles."""
     return view_principal(subjects, tx, caller, subjects.access.who(tx, caller, asked.principal))
 
 
 def _remove(subjects: Subjects, tx: Transaction, caller: Caller, asked: RemovePrincipal) -> PrincipalView:
+    """Take every role and token from somebody, for good, and perhaps forget their name."""
     principal = subjects.access.who(tx, caller, asked.principal)
     subjects.access.remove(tx, caller, principal, forget=asked.forget)
     return view_principal(subjects, tx, caller, subjects.access.find(tx, principal.id))

@@ -67,6 +67,7 @@ BACKUP = "backup"
 
 
 def _health(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing) -> Health:
+    """Tell how the repository fares: its jobs, its log, its clock."""
     del asked
     require(tx, caller, Permission.MAINTAIN, EVERYWHERE)
     database, level = tx.upkeep.database()

@@ -105,6 +105,7 @@ class Retried(View, frozen=True, kw_only=True):
 
 
 def _add(subjects: Subjects, tx: Transaction, caller: Caller, asked: AddWebhook) -> WebhookMade:
+    """Tell a URL of events from now on."""
     webhook, secret = subjects.webhooks.add(
         tx, caller, asked.namespace, asked.url, asked.events, texts=asked.texts, secret=asked.secret
     )
@@ -115,34 +116,41 @@ def _add(subjects: Subjects, tx: Transaction, caller: Caller, asked: AddWebhook)
 
 
 def _list(subjects: Subjects, tx: Transaction, caller: Caller, asked: ListWebhooks) -> WebhookList:
+    """List webhooks, oldest first."""
     found = subjects.webhooks.list(tx, caller, asked.namespace)
     return WebhookList(webhooks=tuple(_view(account) for account in found))
 
 
 def _remove(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfWebhook) -> Done:
+    """Remove a webhook."""
     subjects.webhooks.remove(tx, caller, WebhookName.parse(asked.webhook))
     return Done(changed=True)
 
 
 def _pause(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfWebhook) -> Done:
+    """Tell a webhook nothing until it is resumed."""
     return Done(changed=subjects.webhooks.pause(tx, caller, WebhookName.parse(asked.webhook)))
 
 
 def _resume(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfWebhook) -> Done:
+    """Tell a webhook again, also of what happened meanwhile."""
     return Done(changed=subjects.webhooks.resume(tx, caller, WebhookName.parse(asked.webhook)))
 
 
 def _test(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfWebhook) -> DeliveryView:
+    """Send a webhook an event that nothing caused."""
     return _view_delivery(subjects.webhooks.test(tx, caller, WebhookName.parse(asked.webhook)))
 
 
 def _deliveries(subjects: Subjects, tx: Transaction, caller: Caller, asked: ListDeliveries) -> DeliveryList:
+    """List deliveries, newest first."""
     name = WebhookName.parse(asked.webhook)
     found = subjects.webhooks.deliveries(tx, caller, name, _state(asked.state), asked.limit)
     return DeliveryList(deliveries=tuple(map(_view_delivery, found)))
 
 
 def _retry(subjects: Subjects, tx: Transaction, caller: Caller, asked: OfWebhook) -> Retried:
+    """Deliver again what was given up."""
     return Retried(deliveries=subjects.webhooks.retry(tx, caller, WebhookName.parse(asked.webhook)))
 
 

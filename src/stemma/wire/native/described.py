@@ -45,7 +45,7 @@ SEND: Json = {
     "responses": {"200": _answer("How many bytes of the pack are there.", {"received": _SIZE})},
 }
 KNOWN: Json = {
-    "summary": "Which blocks or files need not be sent.",
+    "summary": "Tell which blocks or files need not be sent.",
     "description": "Only what stands in namespaces that the caller can read is known.",
     "tags": ["upload"],
     "parameters": [
@@ -92,13 +92,13 @@ COMMIT: Json = {
     "responses": _COMMITS,
 }
 FOLLOW: Json = {
-    "summary": "How far a commit is.",
+    "summary": "Tell how far a commit is.",
     "tags": ["upload"],
     "parameters": [_UPLOAD],
     "responses": _COMMITS,
 }
 CONTENT: Json = {
-    "summary": "The content of one file of a version.",
+    "summary": "Give the content of one file of a version.",
     "description": "The entity tag is the file's SHA-256. `Range` may ask for up to 16 ranges of bytes.",
     "tags": ["content"],
     "parameters": [

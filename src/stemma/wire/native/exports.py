@@ -74,7 +74,7 @@ EXPORT = Route(
     "log.export",
     _answer,
     description={
-        "summary": "Export all logs as static files that prove themselves",
+        "summary": "Export all logs as static files that prove themselves.",
         "responses": {
             "200": {
                 "description": "One JSON object a line: the path of a file and its bytes in base64",

@@ -101,7 +101,7 @@ def describe(operation: AnyOperation) -> Json:
     asked, answered = (cleandoc(kind.__doc__ or "") for kind in (operation.request, operation.response))
     ok: Json = {"description": answered, "content": answer}
     described: Json = {
-        "summary": (asked if operation.writes else answered).partition("\n")[0],
+        "summary": operation.says,
         "description": asked,
         "tags": [operation.name.partition(".")[0]],
         "responses": {"200": ok},
