@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,6 @@ from stemma.access import (
 from stemma.access.carried import Carried, carry
 from stemma.access.tokens import DAY, LONGEST, MAX_LIVE, SHORTEST, USUAL
 from stemma.app import create_folder, open_folder
-from stemma.backends.database.executor import Executor
 from stemma.backends.database.schema import METADATA
 from stemma.backends.database.transaction import Transaction
 from stemma.errors import (
@@ -43,6 +42,9 @@ from stemma.ledger import Actor, Entry
 from stemma.names import SYSTEM_NAMESPACE
 from stemma.records import Digest
 from tests.databases import new_connection
+
+if TYPE_CHECKING:
+    from stemma.backends.database.executor import Executor
 
 pytestmark = pytest.mark.usefixtures("each_database")
 NOW = 1_790_000_000_000_000
