@@ -8,7 +8,7 @@ and there is no `||`, no hyphen range, and no pre-release or number behind a wil
 
 import re
 from dataclasses import dataclass
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 from typing import Self
 
 from stemma.errors import InvalidError
@@ -34,6 +34,18 @@ _RANGE_HINT = "Write for example '^1.2', '~1.2.3' or '>=1.2,<2'."
 _HINT = "Write major.minor.patch, for example 1.4.0 or 2.0.0-rc.1."
 
 
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> tuple[int, int, int, tuple[str, ...], tuple[str, ...]]:
+    match = _NUMBER.fullmatch(text) if len(text) <= MAX_LENGTH else None
+    if not match:
+        raise InvalidError(f"{text[:80]!r} is not a semantic version", hint=_HINT)
+    prerelease = tuple(match["prerelease"].split(".")) if match["prerelease"] else ()
+    if any(part.isdigit() and len(part) > 1 and part[0] == "0" for part in prerelease):
+        raise InvalidError(f"{text!r} has a pre-release number with a leading zero", hint=_HINT)
+    build = tuple(match["build"].split(".")) if match["build"] else ()
+    return (int(match["major"]), int(match["minor"]), int(match["patch"]), prerelease, build)
+
+
 @total_ordering
 @dataclass(frozen=True, slots=True)
 class SemanticVersion:
@@ -48,14 +60,7 @@ class SemanticVersion:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a printed number; anything that SemVer 2.0.0 does not allow is an InvalidError."""
-        match = _NUMBER.fullmatch(text) if len(text) <= MAX_LENGTH else None
-        if not match:
-            raise InvalidError(f"{text[:80]!r} is not a semantic version", hint=_HINT)
-        prerelease = tuple(match["prerelease"].split(".")) if match["prerelease"] else ()
-        if any(part.isdigit() and len(part) > 1 and part[0] == "0" for part in prerelease):
-            raise InvalidError(f"{text!r} has a pre-release number with a leading zero", hint=_HINT)
-        build = tuple(match["build"].split(".")) if match["build"] else ()
-        return cls(int(match["major"]), int(match["minor"]), int(match["patch"]), prerelease, build)
+        return cls(*_parse(text))
 
     def __str__(self) -> str:
         text = f"{self.major}.{self.minor}.{self.patch}"

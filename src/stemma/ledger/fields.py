@@ -15,7 +15,7 @@ from typing import NoReturn, Self, TypeAlias, TypeVar, cast
 
 from stemma.errors import InvalidError
 from stemma.names import SYSTEM_NAMESPACE, check_name
-from stemma.records import MAX_SAFE_INTEGER, Digest
+from stemma.records import MAX_SAFE_INTEGER, Digest, canonical_plain
 
 __all__ = [
     "Fact",
@@ -40,13 +40,15 @@ _MAX_DEPTH = 8
 _TOKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:/-]{0,127}", re.ASCII)
 _ACTION = re.compile(r"[a-z][a-z0-9_]{0,31}(?:\.[a-z][a-z0-9_]{0,31}){1,3}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000
 _MAX_TIME = 253_402_300_799 * _SECOND + 999_999
 """The last microsecond of the year 9999."""
 
-encode_fact = _ENCODER.encode
+
+def encode_fact(value: Fact) -> str:
+    """Return what `check_fact` admits as canonical JSON."""
+    return canonical_plain(value).decode()
 
 
 @lru_cache(maxsize=4096)

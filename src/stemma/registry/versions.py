@@ -245,13 +245,13 @@ class _Drafts:
         return Draft(self.model.namespace, self.caller.actor, "model.create", thing, facts={"model": self.model.name})
 
     def register(self, sequence: int, branch: str, head: Digest | None) -> Draft:
-        return replace(self._about("register", sequence, {"branch": branch}), before=head)
+        return self._about("register", sequence, {"branch": branch}, before=head)
 
     def number(self, sequence: int, number: SemanticVersion, is_chosen: bool) -> Draft:  # noqa: FBT001
         return self._about("number", sequence, {"number": str(number), "chosen": is_chosen})
 
     def withdraw(self, sequence: int, reason: Digest) -> Draft:
-        return replace(self._about("withdraw", sequence, {}), reason=reason)
+        return self._about("withdraw", sequence, {}, reason=reason)
 
     def evidence(self, tx: RegistryTransaction, sequence: int, evidence: Evidence) -> Draft:
         data = evidence.encode()
@@ -262,13 +262,23 @@ class _Drafts:
         thing = Thing("version", str(self.model), self.digest)
         return Draft(self.model.namespace, self.caller.actor, "evidence.add", thing, after=digest, facts=facts)
 
-    def _about(self, verb: str, sequence: int, facts: Mapping[str, Fact]) -> Draft:
+    def _about(
+        self,
+        verb: str,
+        sequence: int,
+        facts: Mapping[str, Fact],
+        *,
+        before: Digest | None = None,
+        reason: Digest | None = None,
+    ) -> Draft:
         return Draft(
             self.model.namespace,
             self.caller.actor,
             f"version.{verb}",
             Thing("version", str(self.model), self.digest),
-            after=self.digest,
+            before,
+            self.digest,
+            reason,
             facts={"model": self.model.name, "sequence": sequence, **facts},
         )
 

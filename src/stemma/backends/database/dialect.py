@@ -36,6 +36,9 @@ class Driver(Protocol):
     def cursor(self) -> Any:  # noqa: ANN401 - the two drivers share no type of cursor
         """Return a new cursor."""
 
+    def execute(self, sql: str, parameters: Any = ..., /) -> Any:  # noqa: ANN401 - nor of parameters
+        """Run a statement on a new cursor, and return that."""
+
     def close(self) -> None:
         """Give the connection back."""
 
@@ -250,7 +253,10 @@ class Connection(Link):
 
     def send(self, statement: Statement, /, **parameters: object) -> None:
         """Change rows where nobody asks how many; on PostgreSQL a failure may show only at the next answer."""
-        self.run(statement, **parameters)
+        try:
+            self._execute(statement, parameters)
+        except Exception as error:
+            raise self._translated(error) from error
 
     def demand(self, statement: Statement, otherwise: Callable[[], StemmaError], /, **parameters: object) -> None:
         """Change rows; where there are none, raise what `otherwise` returns, perhaps as late as for `send`."""
@@ -263,7 +269,7 @@ class Connection(Link):
             return
         compiled = statement.compiled(self.dialect)
         for row in rows:
-            if row.keys() != compiled.names:
+            if len(row) != len(compiled.names):
                 raise TypeError(_mismatch(compiled, row))
         try:
             filled: Sequence[Mapping[str, object]] = rows
@@ -275,9 +281,7 @@ class Connection(Link):
 
     def _execute(self, statement: Statement, parameters: Mapping[str, object]) -> Any:  # noqa: ANN401 - a driver's cursor
         compiled = statement.compiled(self.dialect)
-        cursor = self.driver.cursor()
-        cursor.execute(compiled.sql, self._checked(compiled, parameters))
-        return cursor
+        return self.driver.execute(compiled.sql, self._checked(compiled, parameters))
 
     def _checked(self, compiled: Compiled, parameters: Mapping[str, object]) -> Mapping[str, object]:
         if len(parameters) != len(compiled.names):  # of as many, the driver misses one that has another name
