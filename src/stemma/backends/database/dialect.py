@@ -127,12 +127,13 @@ class Link:
     Errors are those of `Connection`.
     """
 
-    __slots__ = ("changes", "dialect", "driver", "memory", "place", "serial")
+    __slots__ = ("batch", "changes", "dialect", "driver", "memory", "place", "serial")
 
     def __init__(self, driver: Driver, dialect: Dialect, place: str) -> None:
         self.serial = next(_SERIALS)
         self.changes = 0
         self.memory: tuple[object, dict[object, Any]] = (None, {})
+        self.batch: object | None = None
         self.driver = driver
         self.dialect = dialect
         self.place = place

@@ -162,7 +162,8 @@ class Transaction:
         by others. Their entries stand in one log, so whoever does not append to it leaves them as they are.
         """
         changes = not self._reads_only and (self.logs is None or not self.logs.isdisjoint(_PEOPLE))
-        state = None if changes else self.connection.generation()
+        state = self.generation if self._reads_only else self.connection.batch
+        state = None if changes else state
         if state is None:
             self.connection.memory = (None, {})
             return None

@@ -132,6 +132,7 @@ class Writer:
         if self._connection is None:
             self._connection = self._database.open_writer()
         locked = self._database.begin(self._connection, frozenset().union(*(queued.logs for queued in batch)))
+        self._connection.batch = self._connection.generation()  # while it writes, nobody else commits where this tells
         self._on_boundary("begin")
         return self._connection, locked
 
