@@ -20,7 +20,7 @@ from stemma.backends.backup.listing import StoredTable
 from stemma.backends.database.dialect import Connection, Statement
 from stemma.backends.database.schema import TableClass, tables_of
 from stemma.backends.database.transaction import ALL_TABLES
-from stemma.errors import CorruptError, UnavailableError
+from stemma.errors import AlreadyExistsError, ConflictError, CorruptError, InvalidError, UnavailableError
 
 HEADER = b"STEMROWS\x01\x00\x00\x00"
 MAX_CHUNK = 1 << 30  # a single row can be a record of a million paths
@@ -139,7 +139,7 @@ def _decode(take: Callable[[int], bytes], stored: StoredTable, place: str) -> li
         if zstandard.frame_content_size(frame) > MAX_CHUNK:
             raise CorruptError("a chunk unpacks to more than any that is written", place=place)
         rows = msgspec.msgpack.decode(zstandard.decompress(frame, MAX_CHUNK), type=list[list[Any]])
-    except (zstandard.ZstdError, msgspec.DecodeError) as error:
+    except (zstandard.ZstdError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CorruptError(f"a chunk cannot be read: {error}", place=place) from error
     if any(len(row) != len(stored.columns) or not _VALUES.issuperset(map(type, row)) for row in rows):
         raise CorruptError("a row has other columns than the listing says", place=place)
@@ -147,8 +147,11 @@ def _decode(take: Callable[[int], bytes], stored: StoredTable, place: str) -> li
 
 
 def load_rows(connection: Connection, table: Table, chunks: Iterator[Sequence[Sequence[Any]]]) -> None:
-    """Insert rows that `read_rows` yields."""
+    """Insert rows that `read_rows` yields; a CorruptError where they are none that the table can hold."""
     statement = Statement(insert(table), keys=tuple(column.name for column in table.columns))
     names = [column.name for column in table.columns]
     for rows in chunks:
-        connection.run_many(statement, [dict(zip(names, row, strict=True)) for row in rows])
+        try:
+            connection.run_many(statement, [dict(zip(names, row, strict=True)) for row in rows])
+        except (AlreadyExistsError, ConflictError, InvalidError) as error:
+            raise CorruptError(f"a row cannot stand in its table: {error.message}", place=table.name) from error

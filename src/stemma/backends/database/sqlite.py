@@ -165,6 +165,7 @@ _BUSY = (UnavailableError, "the database is busy", "Another process is writing; 
 _FAILED = (UnavailableError, "the disk failed", "Check the disk and who may write there.")
 _MEANINGS: Mapping[int, tuple[type[StemmaError], str, str]] = {
     sqlite3.SQLITE_CONSTRAINT: (ConflictError, "the database refuses it", "Read the present state, then try again."),
+    sqlite3.SQLITE_MISMATCH: (InvalidError, "a value cannot be stored", "Numbers have 64 bits, text is Unicode."),
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: _DAMAGED,
     sqlite3.SQLITE_FORMAT: _DAMAGED,
