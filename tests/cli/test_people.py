@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stemma.access.token import public_id
-from stemma.cli.answers import NamespacesListed, Principals, RoleChanged, TokenRevoked, TokensListed
+from stemma.cli.answers import Namespaces, Principals, RoleChanged, TokenRevoked, Tokens
 from stemma.operations.people.values import Identity, NamespaceView, PrincipalView, TokenCreated
 from tests.cli.running import process, stemma
 
@@ -107,15 +107,15 @@ def test_a_token_is_printed_once_and_alone() -> None:
     assert identity is not None
     assert secret not in ran.err
     assert identity in ran.err
-    (token,) = stemma("token", "list", "--for", "ci", "--json").read(TokensListed).tokens
+    (token,) = stemma("token", "list", "--for", "ci", "--json").read(Tokens).tokens
     assert (token.id, token.namespaces, token.roles, token.note) == (identity, ("bank",), ("reader",), "nightly")
     for command in ("list", "list --all", "list --everybody"):
         shown = stemma("token", *command.split())
         assert secret not in shown.out + shown.err
     assert stemma("token", "revoke", identity, "--yes", "--json").read(TokenRevoked).changed
     assert not stemma("token", "revoke", identity, "--yes", "--json").read(TokenRevoked).changed
-    assert stemma("token", "list", "--for", "ci", "--json").read(TokensListed).tokens == ()
-    assert stemma("token", "list", "--for", "ci", "--all", "--json").read(TokensListed).tokens[0].state == "revoked"
+    assert stemma("token", "list", "--for", "ci", "--json").read(Tokens).tokens == ()
+    assert stemma("token", "list", "--for", "ci", "--all", "--json").read(Tokens).tokens[0].state == "revoked"
 
 
 def test_a_token_as_json() -> None:
@@ -135,8 +135,8 @@ def test_namespaces_are_made_and_listed() -> None:
     assert (made.namespace, made.role) == ("bank", None)
     stemma("namespace", "create", "risk")
     assert stemma("namespace", "list").out == "bank\nrisk\n"
-    assert stemma("namespace", "list", "--json").read(NamespacesListed).namespaces == ("bank", "risk")
-    cut = stemma("namespace", "list", "-n", "1", "--json").read(NamespacesListed)
+    assert stemma("namespace", "list", "--json").read(Namespaces).namespaces == ("bank", "risk")
+    cut = stemma("namespace", "list", "-n", "1", "--json").read(Namespaces)
     assert (cut.namespaces, cut.truncated) == (("bank",), True)
 
 

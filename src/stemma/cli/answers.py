@@ -237,7 +237,7 @@ class RoleChanged(View, frozen=True, kw_only=True):
     changed: bool
 
 
-class TokensListed(View, frozen=True, kw_only=True):
+class Tokens(View, frozen=True, kw_only=True):
     """`stemma token list`."""
 
     tokens: tuple[TokenView, ...]
@@ -251,7 +251,7 @@ class TokenRevoked(View, frozen=True, kw_only=True):
     changed: bool
 
 
-class NamespacesListed(View, frozen=True, kw_only=True):
+class Namespaces(View, frozen=True, kw_only=True):
     """`stemma namespace list`."""
 
     namespaces: tuple[str, ...]

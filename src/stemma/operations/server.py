@@ -10,16 +10,16 @@ from stemma.operations.views import View
 
 
 class ServerView(View, frozen=True, kw_only=True):
-    """A server: `identity` is the id of its repository, `version` the release of Stemma that answers."""
+    """A server: `repository` is the id of what it serves, `release` that of Stemma."""
 
-    identity: str
-    version: str
+    repository: str
+    release: str
 
 
 def _show(subjects: Subjects, tx: Transaction, caller: Caller, asked: Nothing) -> ServerView:
     """Tell which repository this is, and which release answers."""
     del tx, caller, asked
-    return ServerView(identity=subjects.ledger.repository, version=release())
+    return ServerView(repository=subjects.ledger.repository, release=release())
 
 
 @lru_cache(maxsize=1)

@@ -3,7 +3,7 @@
 import click
 
 from stemma import cli
-from stemma.cli.answers import NamespacesListed, Principals
+from stemma.cli.answers import Namespaces, Principals
 from stemma.cli.grouping import family
 from stemma.cli.opening import first, open_repository
 from stemma.cli.options import limit_option
@@ -31,7 +31,7 @@ def create(session: Session, name: str, *, as_arrived: bool) -> None:
     session.note(f"  {safe(name)} is there now" + (f", and you are its {safe(view.role)}" if view.role else ""))
 
 
-@namespace.command("list", examples=("stemma namespace list",), prints=NamespacesListed)
+@namespace.command("list", examples=("stemma namespace list",), prints=Namespaces)
 @limit_option(100)
 @pass_session
 def list_namespaces(session: Session, *, limit: int) -> None:
@@ -39,7 +39,7 @@ def list_namespaces(session: Session, *, limit: int) -> None:
     with open_repository(session) as repository:
         found, truncated = first(repository.namespaces(), limit)
     if session.json:
-        session.emit(NamespacesListed(namespaces=found, truncated=truncated))
+        session.emit(Namespaces(namespaces=found, truncated=truncated))
         return
     for name in found:
         session.line(safe(name))

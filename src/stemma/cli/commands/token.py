@@ -3,7 +3,7 @@
 import click
 
 from stemma import cli
-from stemma.cli.answers import TokenRevoked, TokensListed
+from stemma.cli.answers import TokenRevoked, Tokens
 from stemma.cli.asking import confirm
 from stemma.cli.grouping import family
 from stemma.cli.opening import first, open_repository
@@ -70,7 +70,7 @@ def create(  # one for each option
     session.note("  it is shown this once")
 
 
-@token.command("list", examples=("stemma token list", "stemma token list --for ada --all"), prints=TokensListed)
+@token.command("list", examples=("stemma token list", "stemma token list --for ada --all"), prints=Tokens)
 @click.option("--for", "name", metavar="NAME", help="Whose; by default your own.")
 @click.option("--everybody", is_flag=True, help="Those of everybody, for admins everywhere.")
 @click.option("--all", "ended", is_flag=True, help="Show also what has expired or was revoked.")
@@ -81,7 +81,7 @@ def list_tokens(session: Session, *, name: str | None, everybody: bool, ended: b
     with open_repository(session) as repository:
         found = (view for view in repository.tokens.all(name, everybody=everybody) if ended or view.state == "live")
         views, truncated = first(found, limit)
-    session.answer(TokensListed(tokens=views, truncated=truncated), lambda: cli.drawing.people.tokens(views))
+    session.answer(Tokens(tokens=views, truncated=truncated), lambda: cli.drawing.people.tokens(views))
     if truncated:
         session.note(f"These are the first {limit:,}: there are more, see --limit.")
 

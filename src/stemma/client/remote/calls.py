@@ -96,7 +96,7 @@ class RemoteCalls:
         """Return the id of the repository that answers there, the last one where it cannot be reached."""
         if self._identity is None:
             try:
-                identity = self.run(SERVER, Nothing()).identity
+                identity = self.run(SERVER, Nothing()).repository
             except UnavailableError:
                 known = self.cache.identity_at(self.place)
                 if known is None:

@@ -30,7 +30,7 @@ def _import(subjects: Subjects, tx: Transaction, caller: Caller, asked: ImportVe
     version, created = import_version(tx, caller, proven, brought, asked.branch)
     if created and is_trusted(tx, origin):
         introduce(tx, caller, asked.people, [asked.entry], origin)
-    return Imported(reference=version.reference, digest=version.digest, created=created)
+    return Imported(reference=version.reference, digest=version.digest, changed=created)
 
 
 def _bind(subjects: Subjects, tx: Transaction, caller: Caller, asked: BindNumber) -> Done:

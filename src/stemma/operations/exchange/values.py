@@ -170,4 +170,4 @@ class Imported(View, frozen=True, kw_only=True):
 
     reference: str
     digest: str
-    created: bool
+    changed: bool
