@@ -3,6 +3,7 @@
 from stemma.access.refusal import enter_due_refusals, namespaces_with_refusals
 from stemma.jobs.job import Job, Turn
 from stemma.names import SYSTEM_NAMESPACE
+from stemma.operations.files.uploads import COMMIT
 from stemma.system import KEPT_FOR, System, Transaction
 from stemma.webhooks import Outbox
 
@@ -65,11 +66,17 @@ def checkpoints(system: System) -> Job:
 
 
 def uploads(system: System) -> Job:
-    """End uploads that have expired, and delete what they left."""
+    """End uploads that have expired, and delete what they left; forget who was killed while they committed one."""
+
+    def sweep(tx: Transaction) -> int:
+        for lease in tx.upkeep.leases():
+            if lease.name.startswith(COMMIT) and lease.expires <= tx.now:
+                tx.upkeep.release(lease.name, lease.holder)
+        return system.subjects.artifacts.sweep(tx)
 
     def work(turn: Turn) -> str:
         del turn
-        swept = system.executor.write(system.subjects.artifacts.sweep, _NO_LOG)
+        swept = system.executor.write(sweep, _NO_LOG)
         return f"{swept} deleted" if swept else ""
 
     return Job("uploads", 60, lambda tx: bool(tx.artifacts.uploads.expired(tx.now)), work)
