@@ -14,6 +14,9 @@ from stemma.settings import SETTINGS
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks, name_of, run
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+WORD = re.compile(r"`(\w+)`")
+NOUNS = {"aliases", "branches", "lineage", "people", "tokens", "audit", "database", "webhooks", "upkeep"}
+"""What a repository holds; set when it is opened."""
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
@@ -52,9 +55,15 @@ def test_the_sdk_is_documented() -> None:
     for name in stemma.__all__:
         assert f"`stemma.{name}`" in text or f"## {name}" in text, name
     documented = {row[0].strip("`").removeprefix("Repository.") for row in rows(DOCS / "reference" / "sdk.md")[1:]}
-    # Set when a repository is opened.
-    nouns = {"aliases", "branches", "lineage", "people", "tokens", "audit", "database", "webhooks", "upkeep"}
-    assert documented == {name for name in vars(Repository) if not name.startswith("_")} - {"root"} | nouns
+    assert documented == {name for name in vars(Repository) if not name.startswith("_")} - {"root"} | NOUNS
+
+
+def test_the_nouns_of_the_sdk_are_documented(tmp_path: Path) -> None:
+    cells = {row[0].strip("`").removeprefix("Repository."): row[1] for row in rows(DOCS / "reference" / "sdk.md")[1:]}
+    with Repository.init(tmp_path) as repository:
+        for noun in NOUNS:
+            methods = {name for name in vars(type(getattr(repository, noun))) if not name.startswith("_")}
+            assert set(WORD.findall(cells[noun])) == methods, noun
 
 
 def test_every_decision_is_listed() -> None:
