@@ -45,9 +45,6 @@ class KeptAnswers(Protocol):
     def keep(self, caller: str, key: str, kept: Kept) -> bool:
         """Keep an answer; False where another transaction keeps one for this key."""
 
-    def oldest(self) -> int | None:
-        """Return the time of the oldest answer, None where none is kept."""
-
     def drop(self, before: int) -> int:
         """Forget all that is older than `before`; return how many these were."""
 

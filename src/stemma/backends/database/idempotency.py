@@ -24,7 +24,6 @@ _FIND = Statement(
         answers.c.caller == bindparam("caller"), answers.c.key == bindparam("key")
     )
 )
-_OLDEST = Statement(select(answers.c.time).order_by(answers.c.time).limit(1))
 _DROP = Statement(delete(answers).where(answers.c.time < bindparam("before")))
 _EXPIRED = Statement(
     delete(answers).where(
@@ -54,11 +53,6 @@ class DatabaseAnswers:
             return True
         self._connection.run(_EXPIRED, caller=caller, key=key, before=kept.time - KEPT_FOR + 1)
         return self._connection.run(_KEEP, **row) == 1
-
-    def oldest(self) -> int | None:
-        """Return the time of the oldest answer, None where none is kept."""
-        row = self._connection.one(_OLDEST)
-        return None if row is None else row[0]
 
     def drop(self, before: int) -> int:
         """Forget all that is older than `before`; return how many these were."""

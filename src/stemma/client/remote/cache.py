@@ -89,10 +89,6 @@ class Cache:
         kept = _read(self._answer(identity, asker, question), Kept)
         return None if kept is None or kept.question != question else (bytes(kept.answer), kept.time)
 
-    def checkout(self, identity: str, manifest: Digest) -> Path:
-        """Return where the files of a manifest are kept, if they are."""
-        return self._checkouts(identity) / manifest.hex
-
     @contextmanager
     def using(self, identity: str, manifest: Digest, size: int) -> Iterator[Path]:
         """Give the place for `size` bytes, a manifest's files; meanwhile nobody clears it away."""
