@@ -1,6 +1,7 @@
 """What is known of a server that cannot be reached: what it said before, to whom, and when."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from stemma.client import Repository
 from stemma.client.remote.calls import OfflineWarning, moves
 from stemma.errors import NotFoundError, StemmaError, UnavailableError, UnsupportedError
 from stemma.operations.requests import OfReference, Resolve
-from tests.faults import answer, scripted
+from tests.faults import SOON, answer, scripted
 from tests.serving import free_port, serving
 
 
@@ -128,12 +129,25 @@ def test_an_identity_that_is_none_names_no_folder(root: Path, tmp_path: Path, id
     with serving(root) as url, Repository.open(url) as repository:
         shown = repository.show("bank/loans@1.0.0")
     before = {path for path in tmp_path.rglob("*") if "addresses" not in path.parts}
-    server = f'{{"identity": "{identity}", "version": "1"}}'.encode()
+    server = f'{{"repository": "{identity}", "release": "1"}}'.encode()
     with scripted(answer(200, json.encode(shown)), answer(200, server)) as (url, _), Repository.open(url) as repository:
         assert repository.show("bank/loans@1.0.0") == shown
         with pytest.raises(UnsupportedError):
             repository._calls.identity()  # type: ignore[attr-defined]  # noqa: SLF001  # what names the folders
     assert {path for path in tmp_path.rglob("*") if "addresses" not in path.parts} == before
+
+
+def test_what_was_fetched_is_there_at_once_whatever_the_patience(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(root) as url, Repository.open(url) as repository:
+        repository.pull("bank/loans@1.0.0", tmp_path / "before")
+    monkeypatch.setenv("STEMMA_SERVER_PATIENCE", "600")
+    begun = time.monotonic()
+    with Repository.open(url) as repository:
+        repository.pull("bank/loans@1.0.0", tmp_path / "after")
+    assert time.monotonic() - begun < SOON
+    assert (tmp_path / "after" / "weights.bin").read_bytes() == (tmp_path / "before" / "weights.bin").read_bytes()
 
 
 def test_a_server_that_comes_back_is_asked_again(root: Path) -> None:

@@ -95,13 +95,17 @@ class RemoteCalls:
     def identity(self) -> str:
         """Return the id of the repository that answers there, the last one where it cannot be reached."""
         if self._identity is None:
+            known, patience = self.cache.identity_at(self.place), self.transport.patience
+            if known is not None and patience.waiting.now() < self._away_until:
+                return known
             try:
-                identity = self.run(SERVER, Nothing()).repository
-            except UnavailableError:
-                known = self.cache.identity_at(self.place)
+                answer = self._send(SERVER, Nothing(), patience if known is None else _brief(patience))
+            except UnavailableError as error:
                 if known is None:
                     raise
+                self._note_away(error)
                 return known
+            identity = read_view(answer, SERVER, self.place).repository
             if not is_identity(identity):
                 raise UnsupportedError(f"{identity[:80]!a} is the id of no repository", place=self.place)
             self._identity = identity
@@ -142,12 +146,16 @@ class RemoteCalls:
         except UnavailableError as error:
             if kept is None:
                 raise
-            self._away, self._away_until = str(error), patience.waiting.now() + AWAY
+            self._note_away(error)
             return self._from_before(request, *kept)
         with suppress(StemmaError):  # what cannot be kept was answered all the same
             for each in questions_answered(operation, request, answer):
                 self.cache.keep(self.identity(), asker, *each)
         return answer
+
+    def _note_away(self, error: UnavailableError) -> None:
+        """For a while, answer what can be answered without the server at once."""
+        self._away, self._away_until = str(error), self.transport.patience.waiting.now() + AWAY
 
     def _from_before(self, request: Request, answer: bytes, time: float) -> bytes:
         """Return a kept answer, with a warning where it may not hold any more."""
