@@ -1,5 +1,6 @@
 """Tokens: who they say that one is, what they narrow, and how they end."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -100,6 +101,9 @@ def test_a_token_says_who_one_is_and_what_it_may_be_used_for() -> None:
     require(tx, caller, Permission.READ, "bank")
     with pytest.raises(ForbiddenError, match="with this token") as caught:
         require(tx, caller, Permission.REGISTER, "bank")
+    with pytest.raises(ForbiddenError, match=r"you may not move aliases in 'bank'$") as refused:
+        require(tx, replace(caller, scope=ALL), Permission.POINT, "bank")
+    assert "the role deployer in 'bank'" in refused.value.hint
     assert caught.value.attempt is not None
 
 

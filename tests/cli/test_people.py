@@ -118,6 +118,21 @@ def test_a_token_is_printed_once_and_alone() -> None:
     assert stemma("token", "list", "--for", "ci", "--all", "--json").read(Tokens).tokens[0].state == "revoked"
 
 
+def test_whose_token_it_is_is_said_either_way() -> None:
+    ada = add("ada", "--role", "reader", "--everywhere")
+    for said in (("ada",), ("--for", "ada"), ("ada", "--for", "ada")):
+        assert stemma("token", "create", *said, "--json").read(TokenCreated).token.principal == ada.id
+        assert {each.principal for each in stemma("token", "list", *said, "--json").read(Tokens).tokens} == {ada.id}
+    assert stemma("token", "create", "ada", "--for", "grace").code == 2
+
+
+def test_a_family_without_a_command_says_what_there_is() -> None:
+    bare = stemma("token")
+    assert (bare.code, bare.out) == (2, "")
+    assert bare.err == stemma("token", "--help").out
+    assert '"Missing command."' in stemma("token", "--json").err
+
+
 def test_a_token_as_json() -> None:
     created = stemma("token", "create", "--expires", "12h", "--json").read(TokenCreated)
     assert public_id(created.secret) == created.token.id

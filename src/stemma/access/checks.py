@@ -6,7 +6,7 @@ Both must permit: the roles of the principal, read in the transaction, and the s
 from stemma.access.caller import Caller
 from stemma.access.grant import EVERYWHERE
 from stemma.access.ports import AccessTransaction
-from stemma.access.role import Permission, Role, permits
+from stemma.access.role import Permission, Role, carriers, permits
 from stemma.errors import Attempt, ForbiddenError, NotFoundError
 from stemma.names import SYSTEM_NAMESPACE
 
@@ -56,11 +56,17 @@ def unseen(namespace: str) -> NotFoundError:
 def forbidden(caller: Caller, permission: Permission, namespace: str) -> ForbiddenError:
     """Return the error for a caller who may see a namespace and not do that there; the ledger remembers it."""
     actor = caller.actor
-    place = "everywhere" if namespace == EVERYWHERE else f"in {namespace!r}"
+    place = "everywhere" if namespace in _OPEN_SECRETS else f"in {namespace!r}"
     log = SYSTEM_NAMESPACE if namespace == EVERYWHERE else namespace
+    if caller.scope is not None and not caller.scope.admits(permission, namespace):
+        message = f"you may not {permission.told} {place} with this token, which was made for less"
+        hint = "Use a token that is not narrowed so; 'stemma whoami' says what yours may."
+    else:
+        message = f"you may not {permission.told} {place}"
+        hint = f"Ask an admin for the role {' or '.join(carriers(permission))} {place}; 'stemma whoami' shows yours."
     return ForbiddenError(
-        f"{actor.id} may not {permission} {place}" + ("" if caller.scope is None else " with this token"),
-        hint="Ask an admin for a role that may." if caller.scope is None else "Ask an admin for a role or a token.",
+        message,
+        hint=hint,
         attempt=Attempt(log, actor.kind, actor.id, f"access.{permission}", "namespace", namespace),
     )
 

@@ -37,6 +37,28 @@ class Permission(StrEnum):
     MAINTAIN = "maintain"
     """Check, migrate, rebuild, collect; create namespaces."""
 
+    @property
+    def told(self) -> str:
+        """What one may do, in words that follow `may`."""
+        return _TOLD[self]
+
+
+_TOLD = {
+    Permission.READ: "read",
+    Permission.AUDIT: "read the log",
+    Permission.REGISTER: "push and register versions",
+    Permission.DESCRIBE: "describe and label",
+    Permission.WITHDRAW: "withdraw versions",
+    Permission.POINT: "move aliases",
+    Permission.APPROVE: "approve versions",
+    Permission.OVERRIDE: "pass a gate without its consent",
+    Permission.PROTECT: "protect names",
+    Permission.GRANT: "add people or give roles",
+    Permission.REDACT: "redact texts",
+    Permission.RECEIVE: "take in the log of another repository",
+    Permission.MAINTAIN: "make namespaces or see to upkeep",
+}
+
 
 class Role(StrEnum):
     """What a principal is in a namespace."""
@@ -73,6 +95,11 @@ _PERMISSIONS = {
 def permits(roles: frozenset[Role], permission: Permission) -> bool:
     """Return whether any of `roles` carries `permission`."""
     return any(permission in _PERMISSIONS[role] for role in roles)
+
+
+def carriers(permission: Permission) -> tuple[Role, ...]:
+    """Return the roles that can be given and carry `permission`, the narrowest first."""
+    return tuple(role for role in Role if role is not Role.OWNER and permission in _PERMISSIONS[role])
 
 
 def permissions(roles: frozenset[Role]) -> frozenset[Permission]:

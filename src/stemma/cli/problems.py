@@ -31,6 +31,9 @@ def report(error: BaseException, session: Session) -> int:
         case click.Abort() | KeyboardInterrupt():
             _tell(session, "interrupted", "Interrupted", "interrupted", INTERRUPTED)
             return INTERRUPTED
+        case click.exceptions.NoArgsIsHelpError():
+            tell(error.format_message())
+            return error.exit_code
         case click.ClickException():
             hint = ""
             if isinstance(error, click.UsageError) and error.ctx is not None:

@@ -34,7 +34,8 @@ def token() -> None:
     ),
     prints=TokenCreated,
 )
-@click.option("--for", "name", metavar="NAME", help="Whose it is; by default your own.")
+@click.argument("whose", metavar="[NAME]", required=False)
+@click.option("--for", "name", metavar="NAME", help="Whose it is, as NAME; by default your own.")
 @click.option("--namespace", "namespaces", metavar="NAMESPACE", multiple=True, help="Narrow it to a namespace.")
 @click.option("--role", "roles", metavar="ROLE", multiple=True, help="Narrow it to what a role may do.")
 @click.option("--expires", metavar="TIME", help="How long it lasts: 12h, 30d; by default 90d, at most 366d.")
@@ -43,6 +44,7 @@ def token() -> None:
 def create(  # one for each option
     session: Session,
     *,
+    whose: str | None,
     name: str | None,
     namespaces: tuple[str, ...],
     roles: tuple[str, ...],
@@ -55,7 +57,7 @@ def create(  # one for each option
     """
     with open_repository(session) as repository:
         created = repository.tokens.create(
-            name,
+            _one(whose, name),
             namespaces=namespaces or None,
             roles=roles or None,
             lifetime=None if expires is None else duration_given(expires, "--expires"),
@@ -71,15 +73,22 @@ def create(  # one for each option
 
 
 @token.command("list", examples=("stemma token list", "stemma token list --for ada --all"), prints=Tokens)
-@click.option("--for", "name", metavar="NAME", help="Whose; by default your own.")
+@click.argument("whose", metavar="[NAME]", required=False)
+@click.option("--for", "name", metavar="NAME", help="Whose, as NAME; by default your own.")
 @click.option("--everybody", is_flag=True, help="Those of everybody, for admins everywhere.")
 @click.option("--all", "ended", is_flag=True, help="Show also what has expired or was revoked.")
 @limit_option(100)
 @pass_session
-def list_tokens(session: Session, *, name: str | None, everybody: bool, ended: bool, limit: int) -> None:
+def list_tokens(
+    session: Session, *, whose: str | None, name: str | None, everybody: bool, ended: bool, limit: int
+) -> None:
     """List tokens, never their text."""
     with open_repository(session) as repository:
-        found = (view for view in repository.tokens.all(name, everybody=everybody) if ended or view.state == "live")
+        found = (
+            view
+            for view in repository.tokens.all(_one(whose, name), everybody=everybody)
+            if ended or view.state == "live"
+        )
         views, truncated = first(found, limit)
     session.answer(Tokens(tokens=views, truncated=truncated), lambda: cli.drawing.people.tokens(views))
     if truncated:
@@ -102,3 +111,12 @@ def revoke(session: Session, identity: str, *, yes: bool) -> None:
         session.emit(TokenRevoked(token=identity, changed=changed))
         return
     session.note(f"  {safe(identity)} {'is revoked' if changed else 'had ended already'}")
+
+
+def _one(argument: str | None, option: str | None) -> str | None:
+    """Return whom either way of saying it names."""
+    if None not in (argument, option) and argument != option:
+        raise click.UsageError(
+            f"{safe(argument or '')} and --for {safe(option or '')} are two", click.get_current_context()
+        )
+    return argument or option
