@@ -51,6 +51,25 @@ def test_the_way_over(folders: tuple[Path, Path]) -> None:
         assert past(first) == past(second)
 
 
+def test_a_folder_that_is_new_becomes_a_repository(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    here, new = folders[0], tmp_path / "a" / "new"
+    assert run("sync", here, new, "--plan", "--json").read(Synced).target == str(new)
+    assert not new.exists()
+    assert run("sync", here, new).code == 6  # nobody vouched for the keys
+    assert not new.exists()
+    assert run("sync", here, new, "--namespace", "nowhere").code == 3
+    assert not new.exists()
+    assert run("sync", here, new, *trusted(here)).code == 0
+    with Repository.open(here) as first, Repository.open(new) as second:
+        assert past(first) == past(second)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    assert run("sync", here, tmp_path / "full").code == 3
+    (tmp_path / "empty").mkdir()
+    assert run("sync", here, tmp_path / "empty", "--namespace", "nowhere").code == 3
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
 def test_conflicts_are_told_and_end_with_5(folders: tuple[Path, Path], tmp_path: Path) -> None:
     here, there = folders
     keys = trusted(here)
@@ -73,7 +92,7 @@ def test_conflicts_are_told_and_end_with_5(folders: tuple[Path, Path], tmp_path:
     ("arguments", "code", "told"),
     [
         (("sync", "here"), 2, "Missing argument 'DST'"),
-        (("sync", "here", "nowhere"), 3, "nowhere"),
+        (("sync", "nowhere", "here"), 3, "nowhere"),
         (("sync", "here", "here"), 2, "same repository"),
         (("sync", "here", "there", "--namespace", "other"), 3, "there is no namespace 'other'"),
         (("sync", "here", "there", "--namespace", "_system"), 2, "belongs to one repository"),
@@ -128,5 +147,6 @@ def test_from_python(folders: tuple[Path, Path]) -> None:
     assert done.conflicts == ()
     with stemma.open(there) as repository:
         assert repository.show("team/churn@latest").message.what == "message 001"
+    assert stemma.sync(here, there.parent / "new", trust_keys=plan.fingerprints).conflicts == ()
     with pytest.raises(NotFoundError):
-        stemma.sync(here, there.parent / "nowhere")
+        stemma.sync(there.parent / "nowhere", there)

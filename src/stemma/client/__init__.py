@@ -1,13 +1,19 @@
 """The Python SDK: a repository as an object, and shortcuts that work on the default one."""
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 
+from stemma.client.address import is_address
 from stemma.client.answers import PushResult
 from stemma.client.repository import Repository
 from stemma.client.syncing.answers import Synced
+from stemma.names import SYSTEM_NAMESPACE
 from stemma.operations.views import TreeNode, VersionView
 from stemma.registry import Parameter
+from stemma.settings import REPOSITORY_FOLDER
 
 __all__ = ["Repository", "history", "init", "load", "open", "path", "pull", "push", "sync", "tree"]
 
@@ -87,6 +93,45 @@ def sync(
     plan: bool = False,
     trust_keys: Sequence[str] = (),
 ) -> Synced:
-    """Bring the repository `target`, a folder or a server's URL, up to what `source` has."""
-    with Repository.open(source) as repository:
-        return repository.sync_to(target, namespaces=namespaces, plan=plan, trust_keys=trust_keys)
+    """Bring the repository `target`, a folder or a server's URL, up to what `source` has.
+
+    A folder that is not there or is empty becomes a repository.
+    """
+    with Repository.open(source) as repository, open_target(target, plan=plan) as to:
+        return repository.sync_to(to, namespaces=namespaces, plan=plan, trust_keys=trust_keys)
+
+
+@contextmanager
+def open_target(
+    where: str | Path, *, plan: bool = False, warn: Callable[[str], None] | None = None
+) -> Iterator[Repository]:
+    """Open a repository to synchronise to; a folder that is not there or is empty becomes one, but not for a plan.
+
+    Where nothing arrived in a new one, it is taken away again.
+    """
+    folder = Path(where)
+    if is_address(where) or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
+        with Repository.open(where, warn=warn) as repository:
+            yield repository
+    elif plan:
+        with tempfile.TemporaryDirectory(prefix="stemma-plan-") as aside, Repository.init(aside) as repository:
+            yield repository
+    else:
+        existed, arrived = folder.exists(), True
+        try:
+            with Repository.init(where) as repository:
+                try:
+                    yield repository
+                finally:
+                    arrived = _holds_anything(repository)
+        finally:
+            if not arrived:
+                rmtree(folder / REPOSITORY_FOLDER, ignore_errors=True)
+                if not existed:
+                    folder.rmdir()
+
+
+def _holds_anything(repository: Repository) -> bool:
+    """Whether any log but that of the repository itself has begun, or any file is there: files go first."""
+    logs = set(repository._calls.logs().namespaces())  # noqa: SLF001  # of this package
+    return bool(logs - {SYSTEM_NAMESPACE}) or any((repository.root / REPOSITORY_FOLDER / "packs").rglob("*.pack"))

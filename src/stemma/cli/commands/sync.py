@@ -1,15 +1,18 @@
 """`stemma sync`."""
 
 import sys
+from pathlib import Path
 
 import click
+from msgspec import structs
 
 from stemma import cli
 from stemma.cli.grouping import command
 from stemma.cli.session import Session, pass_session
 from stemma.cli.text import plural, safe
 from stemma.cli.watching import watch
-from stemma.client import Repository
+from stemma.client import Repository, open_target
+from stemma.client.address import is_address
 from stemma.client.syncing.answers import Synced
 from stemma.errors import ConflictError
 
@@ -34,7 +37,8 @@ def sync(
 ) -> None:
     """Bring a repository up to what another one has.
 
-    SRC and DST are each a folder, or the URL of a server; DST is brought up to what SRC has.
+    SRC and DST are each a folder, or the URL of a server; DST is brought up to what SRC has. A folder that is not there
+    yet, or is empty, becomes a repository.
 
     Digests, history and proofs stay what they are. What DST lacks is added, nothing is overwritten: where both have
     gone on, what differs is listed and left as it is. Again after an interruption goes on where it ended. Exits with 5
@@ -42,7 +46,7 @@ def sync(
     """
     with (
         Repository.open(source, warn=session.warn) as from_,
-        Repository.open(target, warn=session.warn) as to,
+        open_target(target, plan=plan, warn=session.warn) as to,
         watch(session) as progress,
     ):
         done = from_.sync_to(
@@ -53,6 +57,8 @@ def sync(
             confirm=lambda place, keys: _confirm(session, place, keys),
             progress=progress,
         )
+    if plan and not is_address(target):
+        done = structs.replace(done, target=str(Path(target).absolute()))  # not what stood for it
     session.answer(done, lambda: cli.drawing.exchange.synced(done))
     if done.conflicts:
         raise ConflictError(
