@@ -15,12 +15,12 @@ from stemma.app import create_folder
 from stemma.http.routes import ASGIApp, Exchange, Route
 from stemma.http.running import Limits
 from stemma.wire.native.door import NativeDoor
+from tests.faults import SOON
 from tests.http.asking import PATIENCE, ask, connect, read_all, send_raw
 from tests.serving import serving
 from tests.wire.native.conftest import MODEL, Served
 
 HOST = b"Host: localhost\r\n"
-SOON = 8.0
 
 
 def status_of(answer: bytes) -> int:
@@ -237,9 +237,8 @@ def test_others_are_answered_while_slow_clients_wait(served: Served) -> None:
     slow = [threading.Thread(target=send_raw, args=(served.url, b"POST /")) for _ in range(50)]
     for thread in slow:
         thread.start()
-    begun = time.monotonic()
     assert ask(served.url, "/healthz").status == 200
-    assert time.monotonic() - begun < 1
+    assert any(thread.is_alive() for thread in slow), "it was answered before they were cut off"
     for thread in slow:
         thread.join()
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from stemma.operations import TABLE, AnyOperation
+from tests.faults import SOON
 from tests.http.asking import Got, ask
 from tests.wire.native.conftest import MODEL, Served
 
-SOON = 20.0
 WRITES = [operation for operation in TABLE if operation.writes]
 
 
