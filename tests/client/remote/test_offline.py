@@ -9,7 +9,7 @@ from msgspec import json
 
 from stemma.client import Repository
 from stemma.client.remote.calls import OfflineWarning, moves
-from stemma.errors import NotFoundError, StemmaError, UnavailableError, UnsupportedError
+from stemma.errors import CorruptError, NotFoundError, StemmaError, UnavailableError, UnsupportedError
 from stemma.operations.requests import OfReference, Resolve
 from tests.faults import SOON, answer, scripted
 from tests.serving import free_port, serving
@@ -148,6 +148,17 @@ def test_what_was_fetched_is_there_at_once_whatever_the_patience(
         repository.pull("bank/loans@1.0.0", tmp_path / "after")
     assert time.monotonic() - begun < SOON
     assert (tmp_path / "after" / "weights.bin").read_bytes() == (tmp_path / "before" / "weights.bin").read_bytes()
+
+
+def test_a_digest_is_answered_with_the_version_that_has_it(root: Path) -> None:
+    with serving(root) as url, Repository.open(url) as repository:
+        shown = repository.show("bank/loans@1.0.0")
+    with scripted(answer(200, json.encode(shown))) as (url, _), Repository.open(url) as repository:
+        for reference in (f"bank/loans@sha256:{'0' * 64}", "bank/loans@sha256:00000000", f"bank/other@{shown.digest}"):
+            with pytest.raises(CorruptError, match="the answer is"):
+                repository.show(reference)
+        assert repository.show(f"bank/loans@{shown.digest}") == shown
+        assert repository.show(f"bank/loans@{shown.digest[:20]}") == shown
 
 
 def test_a_server_that_comes_back_is_asked_again(root: Path) -> None:

@@ -25,13 +25,14 @@ from stemma.client.remote.network import Trust
 from stemma.client.remote.patience import Patience
 from stemma.client.remote.transfer import RemoteTransfer
 from stemma.client.remote.transport import Transport
-from stemma.errors import ForbiddenError, StemmaError, UnavailableError, UnsupportedError
-from stemma.names import Pointer, Reference
+from stemma.errors import CorruptError, ForbiddenError, StemmaError, UnavailableError, UnsupportedError
+from stemma.names import DigestPrefix, Pointer, Reference
 from stemma.operations import AnyOperation, Operation
 from stemma.operations.requests import Nothing, OfReference, Request, Resolve
 from stemma.operations.server import SERVER
 from stemma.operations.versions import FILES, RESOLVE, SHOW
 from stemma.operations.views import Resolved, VersionView, View
+from stemma.records import Digest
 from stemma.semver import Range
 from stemma.settings import Settings, cache_folder
 
@@ -75,7 +76,9 @@ class RemoteCalls:
         """Run one operation; a change is durable when this returns, and made once however often it was sent."""
         if operation.name not in KEPT:
             return read_view(self._send(operation, request, self.transport.patience), operation, self.place)
-        return read_view(self._ask(operation, request), operation, self.place)
+        view = read_view(self._ask(operation, request), operation, self.place)
+        _check_asked(request, view, self.place)
+        return view
 
     def prepare(self) -> None:
         """Make sure that a change can be made; the server will say."""
@@ -163,6 +166,17 @@ class RemoteCalls:
             when = datetime.fromtimestamp(time, UTC)
             self.warn(f"{self._away}; {request.reference} is what it was on {when:%Y-%m-%d at %H:%M:%S} UTC")
         return answer
+
+
+def _check_asked(request: Request, view: View, place: str) -> None:
+    """Raise a CorruptError where a version was asked for by its digest, and another was answered."""
+    if not isinstance(request, OfReference) or not isinstance(view, VersionView | Resolved):
+        return
+    wanted = Reference.parse(request.reference)
+    if isinstance(wanted.selector, Digest | DigestPrefix) and (
+        view.model != str(wanted.model) or not view.digest.startswith(str(wanted.selector))
+    ):
+        raise CorruptError(f"the answer is {view.model}@{view.digest[:80]}, not {wanted}", place=place)
 
 
 def question_of(operation: AnyOperation, request: Request) -> str:
