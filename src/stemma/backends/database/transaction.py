@@ -8,7 +8,7 @@ import time
 from functools import cached_property
 from typing import Any, Protocol
 
-from stemma.backends.database.access import DatabaseAccess, DatabaseRefusals
+from stemma.backends.database.access import DatabaseAccess
 from stemma.backends.database.artifacts import DatabaseArtifacts
 from stemma.backends.database.background.upkeep import DatabaseUpkeep
 from stemma.backends.database.background.webhooks import DatabaseDeliveries, DatabaseWebhooks
@@ -16,6 +16,7 @@ from stemma.backends.database.dialect import Connection
 from stemma.backends.database.idempotency import DatabaseAnswers
 from stemma.backends.database.ledger import DatabaseLedger, DatabaseRecords, DatabaseTexts
 from stemma.backends.database.lineage import DatabaseLineage
+from stemma.backends.database.refusals import DatabaseRefusals
 from stemma.backends.database.registry import registry_store
 from stemma.backends.database.schema import METADATA
 from stemma.names import EVERY_LOG, SYSTEM_NAMESPACE
