@@ -45,7 +45,8 @@ class Started:
 def started(root: Path, *arguments: str, **environment: str) -> Iterator[Started]:
     command = [sys.executable, "-m", "stemma", "serve", "--port", "0", *arguments]
     running = subprocess.Popen(
-        ["/usr/bin/env", *(f"{name}={text}" for name, text in environment.items()), *command],
+        # A shell that starts tests in the background lets them ignore SIGINT: env takes that back.
+        ["/usr/bin/env", "--default-signal=INT", *(f"{name}={text}" for name, text in environment.items()), *command],
         cwd=root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
