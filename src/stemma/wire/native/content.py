@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from stemma.access import Caller, Permission
 from stemma.artifacts.manifest import ManifestFile
 from stemma.artifacts.reading import FileReader, StoredFile
-from stemma.errors import CorruptError, NotFoundError, UnavailableError
+from stemma.errors import CorruptError, NotFoundError
 from stemma.http.answers import PRIVATE, Answer, is_among
 from stemma.http.decoding import QueryDecoder
 from stemma.http.problems import HttpError, refuse
@@ -28,8 +28,8 @@ from stemma.wire.native.described import CONTENT
 from stemma.wire.native.lately import Lately
 from stemma.wire.native.ranges import Span, read_ranges
 from stemma.wire.native.routes import PREFIX
+from stemma.wire.native.turns import Turns
 
-AT_ONCE = 64
 STALL = 60.0
 _CHUNK = 512 << 10
 _MESSAGE = 256 << 10
@@ -46,11 +46,11 @@ class OfContent(OfReference, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class ContentDoor:
-    """Answers with content; `underway` counts the answers that are being sent."""
+    """Answers with content; each answer takes its turn."""
 
     paths: Lately[Mapping[str, ManifestFile]] = field(default_factory=lambda: Lately(_PATHS))
     files: Lately[StoredFile] = field(default_factory=lambda: Lately(_BLOCKS))
-    underway: int = 0
+    turns: Turns = field(default_factory=lambda: Turns("downloads"))
 
     @property
     def routes(self) -> Sequence[Route]:
@@ -141,13 +141,8 @@ class _Streamed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         del scope, receive
-        if self.door.underway >= AT_ONCE:
-            raise UnavailableError(f"{AT_ONCE} downloads are under way already", hint="Try again.")
-        self.door.underway += 1
-        try:
+        with self.door.turns.take(await self.exchange.authenticate()):
             await self._send(send)
-        finally:
-            self.door.underway -= 1
 
     async def _send(self, send: Send) -> None:
         chunks = self._chunks()

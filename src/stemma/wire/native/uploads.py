@@ -19,7 +19,7 @@ from stemma.artifacts.packs.recipe import ID_SIZE, BlockId
 from stemma.artifacts.ports import Upload
 from stemma.artifacts.uploads.arrivals import Arrivals
 from stemma.artifacts.uploads.limits import Limits
-from stemma.errors import ConflictError, CorruptError, InvalidError, NotFoundError, TooLargeError, UnavailableError
+from stemma.errors import ConflictError, CorruptError, InvalidError, NotFoundError, TooLargeError
 from stemma.http.answers import Answer
 from stemma.http.decoding import QueryDecoder, body_decoder
 from stemma.http.problems import HttpError, refuse
@@ -33,9 +33,8 @@ from stemma.system import encode
 from stemma.wire.native.commits import Commit, Commits
 from stemma.wire.native.described import COMMIT, FOLLOW, KNOWN, SEND
 from stemma.wire.native.routes import PREFIX, check_type
+from stemma.wire.native.turns import Turns
 
-AT_ONCE = 64
-"""How many packs may be arriving at once."""
 WAIT = 15.0
 """For how many seconds a commit is waited for before it is said that it goes on."""
 _PORTION = 1 << 20
@@ -89,9 +88,9 @@ class Committed(View, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class UploadDoor:
-    """Takes packs in; `arriving` counts them."""
+    """Takes packs in; each takes its turn."""
 
-    arriving: int = 0
+    turns: Turns = field(default_factory=lambda: Turns("uploads"))
     commits: Commits = field(default_factory=Commits)
 
     @property
@@ -119,13 +118,8 @@ class UploadDoor:
         if session.manifest is not None:
             raise ConflictError("this upload is committed already", hint="Begin another.")
         await exchange.in_thread(_check_room, arrivals, session, pack)
-        if self.arriving >= AT_ONCE:
-            raise UnavailableError(f"{AT_ONCE} packs are arriving already", hint="Try again.")
-        self.arriving += 1
-        try:
+        with self.turns.take(await exchange.authenticate()):
             return Answer(encode(Received(received=await _take(exchange, arrivals, session, pack, offset))))
-        finally:
-            self.arriving -= 1
 
     # -- questions ----------------------------------------------------------------------------------------------
 
