@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import statistics
 import subprocess
 import sys
 import time
@@ -88,7 +87,7 @@ def test_help_is_there_before_one_notices(tmp_path: Path) -> None:
         start = time.perf_counter()
         assert process("--help", cwd=tmp_path).code == 0
         times.append(time.perf_counter() - start)
-    assert statistics.median(times) < 0.3
+    assert min(times) < 0.3, times  # what else the machine does only adds to it
 
 
 def test_the_list_of_commands_is_the_folder_of_commands() -> None:
