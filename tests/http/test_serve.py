@@ -265,3 +265,12 @@ def test_several_processes_serve_one_postgresql(tmp_path: Path, postgresql: Data
         assert ask(server.url, "/readyz").status == 200
         code, log = server.end()
     assert code == 0, log
+
+
+def test_it_serves_this_folder_whatever_server_one_works_with(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEMMA_REPO", "https://models.example")
+    with started(root) as server:
+        assert ask(server.url, "/healthz").status == 200
+    refused = process("--repo", "https://models.example", "serve", cwd=root)
+    assert refused.code == 1
+    assert "served already" in refused.err

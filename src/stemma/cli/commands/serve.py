@@ -13,7 +13,7 @@ from stemma.client.upkeep.webhooks import rules_of
 from stemma.errors import NotFoundError, UnsupportedError
 from stemma.server import Serving
 from stemma.server import serve as serve_repository
-from stemma.settings import account_name, load_settings
+from stemma.settings import account_name, find_repository, load_settings
 
 
 @command(
@@ -93,11 +93,14 @@ def _announce(session: Session, url: str) -> None:
 
 def _root(session: Session) -> Path:
     where = session.settings.text("repo")
+    root = session.root
     if where is not None and "://" in where:
-        raise UnsupportedError(f"{where!r} is served already", hint="Give a folder that holds .stemma.")
-    if session.root is None:
+        if session.repo is not None:
+            raise UnsupportedError(f"{where!r} is served already", hint="Give a folder that holds .stemma.")
+        where, root = None, find_repository(Path.cwd())  # what one works with is not what one serves
+    if root is None:
         raise NotFoundError(
             f"there is no repository in {where or str(Path.cwd())!r}" + ("" if where else " or above it"),
             hint="Make one with 'stemma init', then serve it.",
         )
-    return session.root
+    return root
