@@ -117,6 +117,9 @@ print("end", flush=True)
 def test_a_restore_that_is_killed_shows_nothing(root: Path, tmp_path: Path) -> None:
     generator = random.Random(4)
     backup = tmp_path / "backup"
+    began = time.monotonic()
+    restore_folder(backup, tmp_path / "whole")
+    takes = time.monotonic() - began
     killed = 0
     for turn in range(12):
         where = tmp_path / f"again-{turn}"
@@ -125,7 +128,7 @@ def test_a_restore_that_is_killed_shows_nothing(root: Path, tmp_path: Path) -> N
         ) as program:
             assert program.stdout is not None
             assert program.stdout.readline() == "begin\n"
-            time.sleep(generator.uniform(0.05, 0.6))
+            time.sleep(generator.uniform(0.0, 1.2 * takes))
             program.kill()
             ended = "end" in program.stdout.read()
         killed += not ended

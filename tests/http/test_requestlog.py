@@ -76,7 +76,11 @@ def test_a_log_that_nobody_reads_ends_nothing() -> None:
     log.end(happened())
 
 
-def test_what_libraries_log_is_taken_in() -> None:
+def test_what_libraries_log_is_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.root.manager, "disable", logging.NOTSET)  # what another test may have left
+    for name in ("uvicorn", "uvicorn.error", "asyncio"):
+        monkeypatch.setattr(logging.getLogger(name), "disabled", True)
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.CRITICAL)
     log, stream = lines()
     take_in_libraries(log)
     logging.getLogger("uvicorn.error").warning("odd \x1b thing %d", 1)

@@ -184,6 +184,6 @@ def test_a_planted_bug_is_found(bug: str) -> None:
     class Bugged(Machine):
         plan = BUGS[bug]
 
-    once = settings(QUIET, max_examples=60, phases=[Phase.generate])
+    once = settings(QUIET, max_examples=500, phases=[Phase.generate])
     with pytest.raises(AssertionError):
         run_state_machine_as_test(Bugged, settings=once)

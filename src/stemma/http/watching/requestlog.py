@@ -121,6 +121,10 @@ def take_in_libraries(lines: Lines) -> None:
     for name in ("uvicorn", "asyncio", "stemma"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [Bridge(lines)], False
+    for name in ("uvicorn", "uvicorn.error", "asyncio", "stemma"):
+        logger = logging.getLogger(name)
+        logger.disabled = False  # as a program that configured logging before may have left it
+        logger.setLevel(logging.WARNING)
 
 
 def _is_bug(error: BaseException | None) -> bool:
